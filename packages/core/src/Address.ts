@@ -1,0 +1,130 @@
+/**
+ * Where a socket is: a host and a port, or the path of a Unix domain socket.
+ *
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+import * as NetAddress from "effect/net/NetAddress"
+import * as Result from "effect/Result"
+
+/**
+ * A TCP endpoint. `host` is an IP address or a name still to be resolved, `port` is 0 to 65535; 0 asks `listen` for
+ * any free port.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TcpAddress {
+  readonly host: string
+  readonly port: number
+}
+
+/**
+ * A Unix domain socket in the file system.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface UnixAddress {
+  readonly path: string
+}
+
+/**
+ * The address of either end of a connection, or of a listener.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Address = TcpAddress | UnixAddress
+
+/**
+ * A text is not an address: what came, and what is allowed instead.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class AddressError extends Data.TaggedError("AddressError")<{
+  readonly input: string
+  readonly expected: string
+}> {
+  override get message(): string {
+    return `"${this.input}" is not an address: expected ${this.expected}`
+  }
+}
+
+/**
+ * The largest TCP port.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const maxPort = 65_535
+
+/**
+ * The address is the path of a Unix domain socket.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isUnix = (self: Address): self is UnixAddress => "path" in self
+
+/**
+ * The number can be a port.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isPort = (port: number): boolean => Number.isInteger(port) && port >= 0 && port <= maxPort
+
+const expected = "HOST:PORT, [IPV6]:PORT or unix:PATH"
+const fail = (input: string, reason = expected) => Result.fail(new AddressError({ input, expected: reason }))
+
+// RFC 1123, section 2.1: letters, digits and hyphens in labels; the underscore is met in the wild.
+const hostName = /^(?=.{1,253}$)[a-z\d_](?:[a-z\d_-]{0,61}[a-z\d_])?(?:\.[a-z\d_](?:[a-z\d_-]{0,61}[a-z\d_])?)*\.?$/i
+
+/**
+ * Reads an address from text.
+ *
+ * ```text
+ * IN  127.0.0.1:8888    OUT { host: "127.0.0.1", port: 8888 }
+ * IN  [::1]:8888        OUT { host: "::1", port: 8888 }
+ * IN  localhost:8888    OUT { host: "localhost", port: 8888 }
+ * IN  unix:/run/a.sock  OUT { path: "/run/a.sock" }
+ * ```
+ *
+ * **Errors**: `AddressError`, with the text and what is allowed.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const parse = (input: string): Result.Result<Address, AddressError> => {
+  if (input.startsWith("unix:")) {
+    const path = input.slice("unix:".length)
+    return path === "" ? fail(input, "a path after unix:") : Result.succeed({ path })
+  }
+  const separator = input.lastIndexOf(":")
+  if (separator < 1) return fail(input)
+  const host = input.slice(0, separator)
+  const digits = input.slice(separator + 1)
+  const port = Number(digits)
+  if (!/^\d{1,5}$/.test(digits) || !isPort(port)) return fail(input, `a port from 0 to ${maxPort} after the host`)
+  if (host.startsWith("[")) {
+    const ip = NetAddress.ipv6FromString(host.slice(1, -1))
+    return host.endsWith("]") && Result.isSuccess(ip)
+      ? Result.succeed({ host: NetAddress.formatIp(ip.success), port })
+      : fail(input, "an IPv6 address between the brackets")
+  }
+  if (host.includes(":")) return fail(input, "brackets around an IPv6 address, as in [::1]:80")
+  // Digits and dots alone are meant as IPv4: resolvers read 1.2.3 as 1.2.0.3, which nobody expects.
+  const valid = /^[\d.]+$/.test(host) ? Result.isSuccess(NetAddress.ipv4FromString(host)) : hostName.test(host)
+  return valid ? Result.succeed({ host, port }) : fail(input)
+}
+
+/**
+ * Writes an address as the text that `parse` reads.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const format = (self: Address): string =>
+  isUnix(self) ? `unix:${self.path}` : `${self.host.includes(":") ? `[${self.host}]` : self.host}:${self.port}`

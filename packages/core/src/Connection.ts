@@ -1,0 +1,95 @@
+/**
+ * One TCP connection, or one over a Unix domain socket, as a scoped resource.
+ *
+ * @since 0.1.0
+ */
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import type * as Pull from "effect/Pull"
+import type { Address } from "./Address.ts"
+import type { CloseReason, ConnectionState } from "./ConnectionState.ts"
+import type { ReceiveError, SendError } from "./TransportError.ts"
+
+/**
+ * A connected socket.
+ *
+ * **Contract** for whoever implements a transport:
+ *
+ * 1. Every effect here settles: with a value, a typed error, or when the connection's scope closes.
+ * 2. Bytes that arrived are delivered before the error or the end that followed them.
+ * 3. There is exactly one `CloseReason`, and `closed` gives it to everyone who asks, however late.
+ * 4. Closing the scope closes the connection gracefully, and never waits for the peer longer than `linger`.
+ * 5. FIN is sent by this side only: the peer's half-close does not end our sending.
+ * 6. Nothing is read from the platform before the first `receive`; from then on at most `readBuffer` bytes ahead of it,
+ *    so a reader that stops stops the peer.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Connection {
+  /** Distinct in this process, counted from 1. */
+  readonly id: number
+  readonly local: Address
+  readonly remote: Address
+
+  /**
+   * The bytes that have arrived since the last call, at least one chunk of at least one byte; suspends until there are
+   * some. The chunks belong to the caller. The peer's FIN is `Cause.Done`. Only one fiber may receive at a time: a second
+   * one is a defect.
+   */
+  readonly receive: Pull.Pull<NonEmptyReadonlyArray<Uint8Array>, ReceiveError>
+
+  /**
+   * Hands the bytes to the kernel and suspends while it does not take them. The connection reads `bytes` until then, so
+   * do not change them before. Success says that the kernel has them, not that the peer has.
+   *
+   * **Limits**: fails with `WriteBufferExceeded`, and sends nothing, while more than `maxWriteBuffer` bytes of earlier
+   * sends wait. Interruption stops the waiting, not the sending.
+   */
+  readonly send: (bytes: Uint8Array) => Effect.Effect<void, SendError>
+
+  /** `send` for many chunks in order, as one write to the platform. */
+  readonly sendAll: (chunks: ReadonlyArray<Uint8Array>) => Effect.Effect<void, SendError>
+
+  /** Half-close: sends FIN after all that was sent before. Receiving goes on. Again: nothing happens. */
+  readonly shutdownWrite: Effect.Effect<void, SendError>
+
+  /** Stops reading from the peer: what has arrived here is still delivered, then `receive` is `Cause.Done`. */
+  readonly shutdownRead: Effect.Effect<void>
+
+  /**
+   * Closes gracefully: sends what waits and FIN, discards what still comes, and ends when the peer's FIN is there. After
+   * `linger` (default: the connection's), or 64 KiB discarded, the socket is freed as it is, by RST where our bytes are
+   * still unsent. Later calls join the first.
+   */
+  readonly close: (options?: { readonly linger?: Duration.Input }) => Effect.Effect<CloseReason>
+
+  /** Frees the socket at once and answers the peer with RST; what was not yet sent is lost. */
+  readonly abort: Effect.Effect<CloseReason>
+
+  /** Where the connection is in its life now. */
+  readonly state: Effect.Effect<ConnectionState>
+
+  /** Suspends until the socket is freed. */
+  readonly closed: Effect.Effect<CloseReason>
+}
+
+/**
+ * How a connection behaves, for `listen` and `connect` alike.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface ConnectionOptions {
+  /** How long `close` waits for the peer. Default 2 s. */
+  readonly linger?: Duration.Input
+  /** Bytes read ahead of `receive`, at most this and one chunk of the platform more. Default 64 KiB. */
+  readonly readBuffer?: number
+  /** Bytes of earlier sends that may wait when another send begins. Default 1 MiB. */
+  readonly maxWriteBuffer?: number
+  /** Send small writes at once (TCP_NODELAY). Default true. */
+  readonly noDelay?: boolean
+  /** Idle time before the kernel probes the peer (SO_KEEPALIVE). Default 30 s. `false` turns it off. */
+  readonly keepAlive?: Duration.Input | false
+}

@@ -1,0 +1,54 @@
+/**
+ * The socket lifecycle as scoped Effect resources with typed errors.
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * Where a socket is: a host and a port, or the path of a Unix domain socket.
+ *
+ * @since 0.1.0
+ */
+export * as Address from "./Address.ts"
+
+/**
+ * One connection as a scoped resource.
+ *
+ * @since 0.1.0
+ */
+export * as Connection from "./Connection.ts"
+
+/**
+ * The life of a connection as one pure reducer.
+ *
+ * @since 0.1.0
+ */
+export * as ConnectionState from "./ConnectionState.ts"
+
+/**
+ * A bound and listening socket as a scoped resource.
+ *
+ * @since 0.1.0
+ */
+export * as Listener from "./Listener.ts"
+
+/**
+ * The service that makes sockets.
+ *
+ * @since 0.1.0
+ */
+export * as Transport from "./Transport.ts"
+
+/**
+ * The typed failures of a socket, one wrapper an operation.
+ *
+ * @since 0.1.0
+ */
+export * as TransportError from "./TransportError.ts"
+
+/**
+ * What can go wrong with a socket, one tagged class a cause.
+ *
+ * @since 0.1.0
+ */
+export * as TransportReason from "./TransportReason.ts"

@@ -1,0 +1,12 @@
+/**
+ * The transports of `@framewire/core` on Node.
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * The transport on node:net.
+ *
+ * @since 0.1.0
+ */
+export * as NodeTransport from "./NodeTransport.ts"

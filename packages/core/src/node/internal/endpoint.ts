@@ -1,0 +1,33 @@
+// Addresses as node:net has them.
+import type * as Net from "node:net"
+import * as Address from "../../Address.ts"
+import * as TransportReason from "../../TransportReason.ts"
+
+// sun_path of sockaddr_un has 108 bytes with the final NUL on Linux, 104 on macOS and BSD.
+const maxPathBytes = process.platform === "linux" ? 107 : 103
+
+/** Why node:net would throw at the address instead of reporting an error; undefined where it would not. */
+export const endpointProblem = (address: Address.Address): TransportReason.InvalidAddress | undefined => {
+  if (Address.isUnix(address)) {
+    const bytes = Buffer.byteLength(address.path)
+    return bytes > 0 && bytes <= maxPathBytes
+      ? undefined
+      : new TransportReason.InvalidAddress({ detail: `the path has ${bytes} bytes, 1 to ${maxPathBytes} are allowed` })
+  }
+  return Address.isPort(address.port)
+    ? undefined
+    : new TransportReason.InvalidAddress({ detail: `port ${address.port}, 0 to ${Address.maxPort} are allowed` })
+}
+
+/** Both ends of a connected socket. A Unix socket has no address of its own, so it gets the one that was asked for. */
+export const addressesOf = (
+  socket: Net.Socket,
+  asked: Address.Address
+): { readonly local: Address.Address; readonly remote: Address.Address } => {
+  if (Address.isUnix(asked)) return { local: asked, remote: asked }
+  // A socket that was reset before we looked has no addresses any more.
+  return {
+    local: { host: socket.localAddress ?? "", port: socket.localPort ?? 0 },
+    remote: { host: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 }
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * The failures of framing: a `FrameError` ends the connection, a `MessageError` costs one message.
+ *
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+
+/**
+ * A frame is larger than the limit: `size` as declared by its length, or `limit + 1` where an end was looked for.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class FrameTooLong extends Data.TaggedError("FrameTooLong")<{
+  readonly size: number
+  readonly limit: number
+}> {
+  override get message(): string {
+    return `a frame of ${this.size} bytes, ${this.limit} are allowed`
+  }
+}
+
+/**
+ * The stream ended inside a frame: `have` bytes of it had come; it needed `need`, where that can be known.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class Truncated extends Data.TaggedError("Truncated")<{
+  readonly have: number
+  readonly need: number | undefined
+}> {
+  override get message(): string {
+    return `the stream ended after ${this.have} bytes of a frame` + (this.need === undefined ? "" : ` of ${this.need}`)
+  }
+}
+
+/**
+ * Strict CRLF was asked for, and a line ended in LF alone: a sender and we would disagree about where lines end.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class BareLineFeed extends Data.TaggedError("BareLineFeed")<{}> {
+  override readonly message = "a line ends in LF alone, CRLF is required"
+}
+
+/**
+ * A payload contains the delimiter, so that the peer would read it as two frames.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class ContainsDelimiter extends Data.TaggedError("ContainsDelimiter")<{ readonly index: number }> {
+  override get message(): string {
+    return `the delimiter is in the message, at byte ${this.index}`
+  }
+}
+
+/**
+ * The bytes of a frame are not UTF-8.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class InvalidUtf8 extends Data.TaggedError("InvalidUtf8")<{}> {
+  override readonly message = "the message is not UTF-8"
+}
+
+/**
+ * The text of a frame is not JSON, or a message cannot be written as JSON.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class InvalidJson extends Data.TaggedError("InvalidJson")<{ readonly detail: string }> {
+  override get message(): string {
+    return `the message is not JSON: ${this.detail}`
+  }
+}
+
+/**
+ * The value does not have the shape that the schema says.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class SchemaMismatch extends Data.TaggedError("SchemaMismatch")<{ readonly detail: string }> {
+  override get message(): string {
+    return `the message does not match the schema: ${this.detail}`
+  }
+}
+
+/**
+ * The stream is out of step: no frame after this one can be found, and the connection is over.
+ *
+ * Whose fault: the peer's, or this side's choice of codec. `offset` is where the frame begins in the stream, in bytes;
+ * `head` is what had come of it, the first 16 bytes at most.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class FrameError extends Data.TaggedError("FrameError")<{
+  readonly reason: FrameTooLong | Truncated | BareLineFeed
+  readonly offset: number
+  readonly head: Uint8Array
+}> {
+  override get message(): string {
+    return `${this.reason.message}, at byte ${this.offset} of the stream`
+  }
+}
+
+/**
+ * One message is bad; those before and after it are fine, and the connection goes on.
+ *
+ * Decoding: `offset` is where its frame begins in the stream. Encoding: nothing of it was written.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class MessageError extends Data.TaggedError("MessageError")<{
+  readonly direction: "decode" | "encode"
+  readonly reason: FrameTooLong | ContainsDelimiter | InvalidUtf8 | InvalidJson | SchemaMismatch
+  readonly offset?: number
+}> {
+  override get message(): string {
+    return this.reason.message + (this.offset === undefined ? "" : `, at byte ${this.offset} of the stream`)
+  }
+}
+
+/**
+ * A codec was asked for that cannot work. Thrown where it is built, because the program has to change.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class InvalidOption extends Data.TaggedError("InvalidOption")<{
+  readonly option: string
+  readonly value: unknown
+  readonly allowed: string
+}> {
+  override get message(): string {
+    return `${this.option} is ${String(this.value)}, allowed is ${this.allowed}`
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * Bytes to frames to messages and back: readers, writers, codecs, and every framing.
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * The bytes of one direction that have arrived and have not been taken yet.
+ *
+ * @since 0.1.0
+ */
+export * as ByteReader from "./ByteReader.ts"
+
+/**
+ * The bytes of one batch on their way out.
+ *
+ * @since 0.1.0
+ */
+export * as ByteWriter from "./ByteWriter.ts"
+
+/**
+ * A decoder and an encoder as one value, and what gives frames a meaning.
+ *
+ * @since 0.1.0
+ */
+export * as Codec from "./Codec.ts"
+
+/**
+ * From bytes to frames or messages, one at a time and without I/O.
+ *
+ * @since 0.1.0
+ */
+export * as Decoder from "./Decoder.ts"
+
+/**
+ * A connection that speaks a codec.
+ *
+ * @since 0.1.0
+ */
+export * as Framed from "./Framed.ts"
+
+/**
+ * The failures of framing.
+ *
+ * @since 0.1.0
+ */
+export * as FramingError from "./FramingError.ts"
+
+/**
+ * A framing as one line of text.
+ *
+ * @since 0.1.0
+ */
+export * as FramingSpec from "./FramingSpec.ts"
+
+/**
+ * Frames behind a fixed-width length.
+ *
+ * @since 0.1.0
+ */
+export * as LengthPrefixed from "./LengthPrefixed.ts"
+
+/**
+ * Frames that end in a line feed.
+ *
+ * @since 0.1.0
+ */
+export * as Lines from "./Lines.ts"
+
+/**
+ * Requests and answers over one connection, as one value for both ends.
+ *
+ * @since 0.1.0
+ */
+export * as Protocol from "./Protocol.ts"

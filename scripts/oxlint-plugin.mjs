@@ -1,0 +1,21 @@
+// House rule for oxlint: every exported declaration of a package's src carries JSDoc with @since and @category;
+// a barrel (index.ts) and an `export * from` need only @since, and internal/ is not part of what is published.
+const documented = {
+  meta: { type: "suggestion", docs: { description: "Exported declarations need JSDoc with @since and @category" } },
+  create(context) {
+    const barrel = /[\\/]index\.ts$/.test(context.filename)
+    if (/[\\/]internal[\\/]/.test(context.filename)) return {}
+    const check = (node) => {
+      const star = node.type === "ExportAllDeclaration"
+      if (node.declaration == null && !star && !barrel) return
+      const comment = context.sourceCode.getCommentsBefore(node).findLast((it) => it.type === "Block")
+      const text = comment?.value.startsWith("*") ? comment.value : ""
+      const wanted = barrel || star ? ["@since"] : ["@since", "@category"]
+      const missing = text.includes("@internal") ? [] : wanted.filter((tag) => !text.includes(tag))
+      if (missing.length > 0) context.report({ node, message: `Add JSDoc with ${missing.join(" and ")}.` })
+    }
+    return { ExportNamedDeclaration: check, ExportDefaultDeclaration: check, ExportAllDeclaration: check }
+  }
+}
+
+export default { meta: { name: "house" }, rules: { documented } }
