@@ -1,0 +1,26 @@
+/**
+ * Servers for framed protocols: accept, serve, drain.
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * What became of the connections when a server stopped.
+ *
+ * @since 0.1.0
+ */
+export * as DrainReport from "./DrainReport.ts"
+
+/**
+ * What a server does with one connection.
+ *
+ * @since 0.1.0
+ */
+export * as Handler from "./Handler.ts"
+
+/**
+ * Accepts connections, serves each by a handler, and stops without losing work.
+ *
+ * @since 0.1.0
+ */
+export * as Server from "./Server.ts"
