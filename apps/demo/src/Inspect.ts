@@ -1,0 +1,98 @@
+import * as NodeStream from "@effect/platform-node/NodeStream"
+import { ByteReader, Decoder, type FramingError } from "@framewire/framing"
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stdio from "effect/Stdio"
+import * as Stream from "effect/Stream"
+import { createReadStream } from "node:fs"
+import * as Bytes from "./Bytes.ts"
+import * as CommandError from "./CommandError.ts"
+import * as Options from "./Options.ts"
+
+const file = Argument.String("file").pipe(
+  Argument.withMetavar("FILE"),
+  Argument.withDescription("The bytes to decode; standard input without it"),
+  Argument.optional
+)
+const json = Flag.Boolean("json").pipe(
+  Flag.withDescription("One JSON object a line, for programs"),
+  Flag.withDefault(false)
+)
+const chunks = Flag.Int("chunks").pipe(
+  Flag.withMetavar("N"),
+  Flag.withDescription("Cut the input into chunks of N bytes; the frames must not change"),
+  Flag.optional
+)
+
+interface Frame {
+  readonly frame: Uint8Array
+  readonly offset: number
+}
+
+const frameLine = ({ frame, offset }: Frame, number: number) =>
+  `#${number}  offset ${offset}  ${frame.length} bytes  ${Bytes.spacedHex(frame)}  ${Bytes.quoted(frame)}`
+
+const frameJson = ({ frame, offset }: Frame) => JSON.stringify({ frame: Bytes.hex(frame), offset })
+
+const errorJson = (error: FramingError.FrameError | FramingError.MessageError) => {
+  const { _tag, ...details } = error.reason
+  return JSON.stringify({ error: _tag, offset: error.offset, ...details, message: error.message })
+}
+
+const cut = (size: number) => (chunk: Uint8Array) =>
+  Array.from({ length: Math.ceil(chunk.length / size) }, (_, i) => chunk.subarray(i * size, (i + 1) * size))
+
+export const inspect = Command.make(
+  "inspect",
+  { file, framing: Options.framing, json, chunks },
+  Effect.fnUntraced(function*(options) {
+    const framing = yield* Options.parseFraming(options.framing)
+    const size = Option.getOrUndefined(options.chunks)
+    if (size !== undefined && size < 1) return yield* CommandError.usage("--chunks: at least 1 byte")
+
+    const stdio = yield* Stdio.Stdio
+    const bytes: Stream.Stream<Uint8Array, { readonly message: string }> = Option.match(options.file, {
+      onNone: () => stdio.stdin,
+      onSome: (path) =>
+        NodeStream.fromReadable<Uint8Array, Error>({
+          evaluate: () => createReadStream(path),
+          onError: (cause) => cause instanceof Error ? cause : new Error(String(cause))
+        })
+    })
+
+    const reader = ByteReader.make()
+    const step = Decoder.map(framing.decoder, (frame, offset): Frame => ({ frame, offset })).start()
+    let number = 0
+    const decode = Effect.suspend(() => {
+      const frames: Array<Frame> = []
+      const error = Decoder.run(step, reader, frames)
+      const lines = frames.map((frame) => options.json ? frameJson(frame) : frameLine(frame, ++number))
+      if (error !== undefined && options.json) lines.push(errorJson(error))
+      const print = lines.length === 0 ? Effect.void : Console.log(lines.join("\n"))
+      return error === undefined ? print : Effect.andThen(
+        print,
+        Effect.fail(
+          options.json
+            ? new CommandError.CommandError({ message: "", exitCode: 1 })
+            : CommandError.failure({ message: `${error.reason._tag}: ${error.message}` })
+        )
+      )
+    })
+    const push = (chunk: Uint8Array) => {
+      reader.push(chunk)
+      return decode
+    }
+
+    yield* bytes.pipe(
+      Stream.mapError(CommandError.failure),
+      size === undefined ? (self) => self : Stream.flatMap((chunk) => Stream.fromIterable(cut(size)(chunk))),
+      Stream.runForEach(push)
+    )
+    reader.end()
+    yield* decode
+  })
+).pipe(Command.withDescription("Decode bytes from a file or standard input, a line a frame"))

@@ -1,0 +1,32 @@
+// The options that several commands share.
+import { Address } from "@framewire/core"
+import { FramingSpec } from "@framewire/framing"
+import * as Argument from "effect/cli/Argument"
+import * as Flag from "effect/cli/Flag"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as CommandError from "./CommandError.ts"
+
+export const framing = Flag.String("framing").pipe(
+  Flag.withMetavar("SPEC"),
+  Flag.withDescription(
+    `How frames are told apart: ${FramingSpec.names.join(", ")}, as in lines:crlf or u32be:limit=65536`
+  )
+)
+
+export const address = Argument.String("address").pipe(
+  Argument.withMetavar("HOST:PORT"),
+  Argument.withDescription("HOST:PORT, [IPV6]:PORT or unix:PATH")
+)
+
+/** The framing that a spec says; exit code 2 and the place in it where it says none. */
+export const parseFraming = (
+  spec: string
+): Effect.Effect<FramingSpec.FramingSpec["framing"], CommandError.CommandError> =>
+  Effect.fromResult(Result.mapBoth(FramingSpec.parse(spec), {
+    onSuccess: ({ framing }) => framing,
+    onFailure: (error) => CommandError.usage(`--framing: ${error.message}`)
+  }))
+
+export const parseAddress = (text: string): Effect.Effect<Address.Address, CommandError.CommandError> =>
+  Effect.fromResult(Result.mapError(Address.parse(text), (error) => CommandError.usage(error.message)))

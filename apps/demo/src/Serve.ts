@@ -1,0 +1,71 @@
+import { Address, type Connection } from "@framewire/core"
+import { NodeTransport } from "@framewire/core/node"
+import { Protocol } from "@framewire/framing"
+import { Handler, Server } from "@framewire/server"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Console from "effect/Console"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as CommandError from "./CommandError.ts"
+import * as Complaints from "./Complaints.ts"
+import * as Options from "./Options.ts"
+
+const host = Flag.String("host").pipe(
+  Flag.withDescription("The address to listen on"),
+  Flag.withDefault("127.0.0.1")
+)
+const port = Flag.Int("port").pipe(
+  Flag.withDescription("The port to listen on; 0 takes a free one"),
+  Flag.withDefault(8888)
+)
+const delay = Flag.Int("delay").pipe(
+  Flag.withMetavar("MILLIS"),
+  Flag.withDescription("Wait before each echo, to see a drain"),
+  Flag.withDefault(0)
+)
+
+const echo = Command.make(
+  "echo",
+  { framing: Options.framing, host, port, delay },
+  Effect.fnUntraced(
+    function*(options) {
+      const framing = yield* Options.parseFraming(options.framing)
+      const complain = Complaints.make()
+      const answer = options.delay > 0
+        ? (frame: Uint8Array) => Effect.delay(Effect.succeed(frame), Duration.millis(options.delay))
+        : Effect.succeed<Uint8Array>
+      const respond = Handler.respond(Protocol.symmetric(framing), answer)
+      const handler = (connection: Connection.Connection) =>
+        Effect.catch(
+          respond(connection),
+          (error) => complain(`framewire: client ${Address.format(connection.remote)}: ${error.reason.message}`)
+        )
+
+      yield* Effect.uninterruptibleMask((restore) =>
+        Effect.gen(function*() {
+          const server = yield* restore(Server.make({ address: { host: options.host, port: options.port } }, handler))
+            .pipe(
+              Effect.mapError(CommandError.failure)
+            )
+          yield* Console.log(`listening ${Address.format(server.address)}`)
+          // A signal interrupts this, and is no failure: the server drains, and the command has done its work.
+          yield* Effect.exit(restore(Effect.never))
+          const report = yield* server.stop
+          process.exitCode = 0
+          yield* Console.error(
+            `framewire: drained ${report.open} connections in ${report.durationMillis} ms: ` +
+              `${report.finished} finished, ${report.reset} reset`
+          )
+        })
+      )
+    },
+    Effect.scoped,
+    Effect.provide(NodeTransport.layer)
+  )
+).pipe(Command.withDescription("Send every frame back, until SIGINT or SIGTERM; a second one ends at once"))
+
+export const serve = Command.make("serve").pipe(
+  Command.withDescription("Run a server"),
+  Command.withSubcommands([echo])
+)

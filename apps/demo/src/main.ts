@@ -1,0 +1,42 @@
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Cause from "effect/Cause"
+import * as CliError from "effect/cli/CliError"
+import * as Command from "effect/cli/Command"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import manifest from "../package.json" with { type: "json" }
+import { CommandError } from "./CommandError.ts"
+import { framewire } from "./Framewire.ts"
+
+// Whoever read our output has gone, as `head` does: end as if by SIGPIPE, without a stack.
+process.stdout.on("error", () => process.exit(141))
+
+// The first signal interrupts the program, which may take its time to end; the second one ends it.
+let signals = 0
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    signals++
+    if (signals > 1) process.exit(130)
+  })
+}
+
+const exitCode = (exit: Exit.Exit<unknown, unknown>): number => {
+  if (Exit.isSuccess(exit)) return 0
+  const error = Cause.squash(exit.cause)
+  if (error instanceof CommandError) return error.exitCode
+  if (CliError.isCliError(error)) return error._tag === "ShowHelp" && error.errors.length === 0 ? 0 : 2
+  // A command for which a signal is the normal end has set its exit code.
+  return Cause.hasInterruptsOnly(exit.cause) ? Number(process.exitCode ?? 130) : 1
+}
+
+Command.run(framewire, { version: manifest.version }).pipe(
+  Effect.tapError((error) =>
+    error instanceof CommandError && error.message !== "" ? Console.error(`framewire: ${error.message}`) : Effect.void
+  ),
+  Effect.tapDefect((defect) => Console.error(defect)),
+  Effect.provide(NodeServices.layer),
+  // Standard input may still be open, and keeps Node alive.
+  NodeRuntime.runMain({ disableErrorReporting: true, teardown: (exit) => process.exit(exitCode(exit)) })
+)
