@@ -39,8 +39,10 @@ const frameLine = ({ frame, offset }: Frame, number: number) =>
 const frameJson = ({ frame, offset }: Frame) => JSON.stringify({ frame: Bytes.hex(frame), offset })
 
 const errorJson = (error: FramingError.FrameError | FramingError.MessageError) => {
-  const { _tag, ...details } = error.reason
-  return JSON.stringify({ error: _tag, offset: error.offset, ...details, message: error.message })
+  const details = Object.fromEntries(
+    Object.entries(error.reason).filter(([key]) => key !== "_tag" && key !== "message")
+  )
+  return JSON.stringify({ error: error.reason._tag, offset: error.offset, ...details, message: error.message })
 }
 
 const cut = (size: number) => (chunk: Uint8Array) =>
