@@ -36,6 +36,7 @@ const talk = Effect.fnUntraced(function*(address: string, framing: Codec.Framing
   const framed = Framed.make(connection, framing)
   const stdio = yield* Stdio.Stdio
   let refused = 0
+  let broken = false
 
   const sendEach = (lines: ReadonlyArray<Uint8Array>) =>
     Effect.forEach(lines, (line) =>
@@ -46,6 +47,11 @@ const talk = Effect.fnUntraced(function*(address: string, framing: Codec.Framing
   const sending = inputLines(stdio).pipe(
     // A batch by one write, unless one of its lines is refused.
     Stream.runForEach((lines) => Effect.catchTag(framed.sendAll(lines), "MessageError", () => sendEach(lines))),
+    // What was sent before the input failed still gets its answers.
+    Effect.catchTag("CommandError", ({ message }) => {
+      broken = true
+      return Console.error(`framewire: ${message}`)
+    }),
     Effect.andThen(connection.shutdownWrite),
     // Why the line is gone is what receiving will say.
     Effect.catchTag("SendError", () => Effect.void)
@@ -59,6 +65,7 @@ const talk = Effect.fnUntraced(function*(address: string, framing: Codec.Framing
     .pipe(Stream.run(stdio.stdout()), Effect.mapError(CommandError.failure))
 
   yield* Effect.raceFirst(receiving, Effect.andThen(sending, Effect.never))
+  if (broken) return yield* new CommandError.CommandError({ message: "", exitCode: 1 })
   if (refused > 0) return yield* CommandError.failure({ message: `${refused} of the lines were not sent` })
 })
 

@@ -3,7 +3,6 @@ import { ByteReader, Decoder, type FramingError } from "@framewire/framing"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stdio from "effect/Stdio"
@@ -69,14 +68,18 @@ export const inspect = Command.make(
     const reader = ByteReader.make()
     const step = Decoder.map(framing.decoder, (frame, offset): Frame => ({ frame, offset })).start()
     let number = 0
+    // Waits until its reader takes it: what is printed is larger than what was read.
+    const print = (lines: ReadonlyArray<string>) =>
+      lines.length === 0
+        ? Effect.void
+        : Effect.mapError(Stream.run(Stream.make(`${lines.join("\n")}\n`), stdio.stdout()), CommandError.failure)
     const decode = Effect.suspend(() => {
       const frames: Array<Frame> = []
       const error = Decoder.run(step, reader, frames)
       const lines = frames.map((frame) => options.json ? frameJson(frame) : frameLine(frame, ++number))
       if (error !== undefined && options.json) lines.push(errorJson(error))
-      const print = lines.length === 0 ? Effect.void : Console.log(lines.join("\n"))
-      return error === undefined ? print : Effect.andThen(
-        print,
+      return error === undefined ? print(lines) : Effect.andThen(
+        print(lines),
         Effect.fail(
           options.json
             ? new CommandError.CommandError({ message: "", exitCode: 1 })

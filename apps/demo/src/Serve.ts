@@ -31,7 +31,7 @@ const echo = Command.make(
   Effect.fnUntraced(
     function*(options) {
       const framing = yield* Options.parseFraming(options.framing)
-      const complain = Complaints.make()
+      const complaints = Complaints.make()
       const answer = options.delay > 0
         ? (frame: Uint8Array) => Effect.delay(Effect.succeed(frame), Duration.millis(options.delay))
         : Effect.succeed<Uint8Array>
@@ -39,7 +39,7 @@ const echo = Command.make(
       const handler = (connection: Connection.Connection) =>
         Effect.catch(
           respond(connection),
-          (error) => complain(`framewire: client ${Address.format(connection.remote)}: ${error.reason.message}`)
+          (error) => complaints.write(`framewire: client ${Address.format(connection.remote)}: ${error.reason.message}`)
         )
 
       yield* Effect.uninterruptibleMask((restore) =>
@@ -53,6 +53,7 @@ const echo = Command.make(
           yield* Effect.exit(restore(Effect.never))
           const report = yield* server.stop
           process.exitCode = 0
+          yield* complaints.end
           yield* Console.error(
             `framewire: drained ${report.open} connections in ${report.durationMillis} ms: ` +
               `${report.finished} finished, ${report.reset} reset`

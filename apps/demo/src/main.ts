@@ -10,8 +10,13 @@ import manifest from "../package.json" with { type: "json" }
 import { CommandError } from "./CommandError.ts"
 import { framewire } from "./Framewire.ts"
 
-// Whoever read our output has gone, as `head` does: end as if by SIGPIPE, without a stack.
-process.stdout.on("error", () => process.exit(141))
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  // Whoever read our output has gone, as `head` does: end as if by SIGPIPE, without a stack.
+  if (error.code === "EPIPE") process.exit(141)
+  process.stderr.write(`framewire: standard output: ${error.message}\n`, () => process.exit(1))
+})
+// With nobody left to tell, the work goes on: a server must not end because of what it says about a client.
+process.stderr.on("error", () => {})
 
 // The first signal interrupts the program, which may take its time to end; the second one ends it.
 let signals = 0
@@ -37,6 +42,10 @@ Command.run(framewire, { version: manifest.version }).pipe(
   ),
   Effect.tapDefect((defect) => Console.error(defect)),
   Effect.provide(NodeServices.layer),
-  // Standard input may still be open, and keeps Node alive.
-  NodeRuntime.runMain({ disableErrorReporting: true, teardown: (exit) => process.exit(exitCode(exit)) })
+  // Standard input may still be open, and keeps Node alive; so it is we who exit, once all that was printed has been
+  // taken: a pipe holds 64 KiB, and its reader may be slow.
+  NodeRuntime.runMain({
+    disableErrorReporting: true,
+    teardown: (exit) => process.stdout.write("", () => process.stderr.write("", () => process.exit(exitCode(exit))))
+  })
 )

@@ -16,7 +16,6 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
-import * as Semaphore from "effect/Semaphore"
 import { LineClosed, RequestError, type RequestFailure, UnexpectedAnswer } from "./RequestError.ts"
 
 /**
@@ -75,32 +74,43 @@ export const connect = <Req, Res>(
     const { maxInFlight = 1024, ...connectOptions } = options
     const connection = yield* Transport.connect(address, connectOptions)
     const framed = Framed.make(connection, protocol.client)
-    const permits = yield* Semaphore.make(maxInFlight)
     const outgoing = ByteWriter.make()
     // Every request without an answer, in order, and those of them that are still in `outgoing`.
     const pending: Array<Pending<Res>> = []
     let unsent: Array<Pending<Res>> = []
+    // Those for which `pending` has no place. A place is all that a request takes, so there is nothing to give back.
+    const waiting = new Set<() => void>()
     let ended: RequestFailure | undefined
     let wake: (() => void) | undefined
 
-    const end = (failure: RequestFailure) =>
-      Effect.suspend(() => {
-        ended ??= failure
-        const left = pending.splice(0)
-        for (const { answer, sent } of left) {
-          const error = new RequestError({ delivery: sent ? "MaybeSent" : "NotSent", reason: ended })
-          Deferred.doneUnsafe(answer, Exit.fail(error))
+    const isFull = () => ended === undefined && pending.length >= maxInFlight
+    const place = Effect.callback<void>((resume) => {
+      if (ended !== undefined || waiting.size === 0 && !isFull()) return resume(Effect.void)
+      const enter = () => resume(Effect.void)
+      waiting.add(enter)
+      return Effect.sync(() => waiting.delete(enter))
+    })
+    const admit = () => {
+      for (const enter of waiting) {
+        if (isFull()) return
+        waiting.delete(enter)
+        enter()
+      }
+    }
+
+    /** Ends every request: as `exit` says if it was sent, else as one that can be sent elsewhere. */
+    const fail = (failure: RequestFailure, exit?: Exit.Exit<never>) =>
+      Effect.sync(() => {
+        const reason = ended ??= failure
+        for (const { answer, sent } of pending.splice(0)) {
+          const error = new RequestError({ delivery: sent ? "MaybeSent" : "NotSent", reason })
+          Deferred.doneUnsafe(answer, sent && exit !== undefined ? exit : Exit.fail(error))
         }
-        return permits.release(left.length)
+        admit()
       })
 
     const write = Effect.suspend((): Effect.Effect<void, RequestFailure> => {
       if (ended !== undefined) return Effect.fail(ended)
-      if (outgoing.length === 0) {
-        return Effect.callback<void>((resume) => {
-          wake = () => resume(Effect.void)
-        })
-      }
       const batch = unsent
       unsent = []
       for (const request of batch) request.sent = true
@@ -109,64 +119,73 @@ export const connect = <Req, Res>(
           for (const request of batch) request.sent = error.retry === "unsafe"
         }))
     })
+    const writing = Effect.callback<void>((resume) => {
+      // In one step with the look at `outgoing`: a request between the two would wake nobody.
+      if (outgoing.length > 0) resume(Effect.void)
+      else wake = () => resume(Effect.void)
+    }).pipe(
+      Effect.andThen(write),
+      Effect.forever,
+      // Answers that have arrived are good: the reader takes them, and fails the rest with this failure.
+      Effect.catch((failure) => {
+        ended ??= failure
+        return connection.shutdownRead
+      })
+    )
 
-    /** Gives the first waiting request its answer. */
+    /** Gives the first request its answer; false if it cannot be that one's. */
     const settle = (answer: Exit.Exit<Res, RequestError>): boolean => {
-      const first = pending.shift()
-      return first !== undefined && Deferred.doneUnsafe(first.answer, answer)
+      // Nobody answers what was not sent yet.
+      if (pending[0]?.sent !== true) return false
+      return Deferred.doneUnsafe(pending.shift()!.answer, answer)
     }
-
+    const settled = (expected: boolean): Effect.Effect<void, RequestFailure> => {
+      if (!expected) return Effect.fail(new UnexpectedAnswer())
+      admit()
+      return Effect.void
+    }
     const read = Effect.matchEffect(framed.receiveAll, {
-      onSuccess: (answers): Effect.Effect<number, RequestFailure> => {
-        const unexpected = answers.findIndex((answer) => !settle(Exit.succeed(answer)))
-        return unexpected < 0
-          ? permits.release(answers.length)
-          : Effect.andThen(permits.release(unexpected), Effect.fail(new UnexpectedAnswer()))
-      },
-      onFailure: (error): Effect.Effect<number, RequestFailure> => {
-        if (!(error instanceof FramingError.MessageError)) {
-          return Effect.fail(Cause.isDone(error) ? new LineClosed({ by: "peer" }) : error)
+      onSuccess: (answers) => settled(answers.every((answer) => settle(Exit.succeed(answer)))),
+      onFailure: (error) => {
+        if (error instanceof FramingError.MessageError) {
+          return settled(settle(Exit.fail(new RequestError({ delivery: "Answered", reason: error }))))
         }
-        return settle(Exit.fail(new RequestError({ delivery: "Answered", reason: error })))
-          ? permits.release(1)
-          : Effect.fail(new UnexpectedAnswer())
+        return Effect.fail(Cause.isDone(error) ? new LineClosed({ by: "peer" }) : error)
       }
     })
+    const reading = Effect.forever(read).pipe(
+      Effect.catch((failure) => fail(failure)),
+      // A codec that throws is a defect of those who wait: nobody else would see it.
+      Effect.catchDefect((defect) => fail(new LineClosed({ by: "self" }), Exit.die(defect))),
+      // Either way the line is of no more use, and the other end may know.
+      Effect.andThen(connection.close())
+    )
 
-    // Either way the line is of no more use, and the other end may know.
-    const untilEnd = (step: Effect.Effect<unknown, RequestFailure>) =>
-      Effect.forever(step).pipe(
-        Effect.catch(end),
-        Effect.andThen(connection.close())
-      )
-    yield* Effect.forkScoped(untilEnd(read))
-    yield* Effect.forkScoped(untilEnd(write))
-    yield* Effect.addFinalizer(() => end(new LineClosed({ by: "self" })))
+    yield* Effect.forkScoped(reading)
+    yield* Effect.forkScoped(writing)
+    yield* Effect.addFinalizer(() => fail(new LineClosed({ by: "self" })))
 
-    const refuse = (reason: RequestFailure) =>
-      Effect.andThen(permits.release(1), Effect.fail(new RequestError({ delivery: "NotSent", reason })))
+    const submit = (request: Req): Effect.Effect<Res, RequestError> => {
+      if (isFull()) return Effect.flatMap(place, () => submit(request))
+      const reason = ended ?? Codec.write(protocol.client, request, outgoing)
+      if (reason !== undefined) return Effect.fail(new RequestError({ delivery: "NotSent", reason }))
+      const entry: Pending<Res> = { answer: Deferred.makeUnsafe(), sent: false }
+      pending.push(entry)
+      unsent.push(entry)
+      // In a microtask, so that the requests of one turn become one write.
+      if (wake !== undefined) {
+        queueMicrotask(wake)
+        wake = undefined
+      }
+      return Deferred.await(entry.answer)
+    }
 
     return {
       local: connection.local,
       remote: connection.remote,
       closed: connection.closed,
+      // Nobody overtakes those who wait for a place.
       request: (request) =>
-        Effect.uninterruptibleMask((restore) =>
-          Effect.flatMap(restore(permits.take(1)), () => {
-            if (ended !== undefined) return refuse(ended)
-            const refused = Codec.write(protocol.client, request, outgoing)
-            if (refused !== undefined) return refuse(refused)
-            const answer = Deferred.makeUnsafe<Res, RequestError>()
-            const entry = { answer, sent: false }
-            pending.push(entry)
-            unsent.push(entry)
-            // In a microtask, so that the requests of one turn become one write.
-            if (wake !== undefined) {
-              queueMicrotask(wake)
-              wake = undefined
-            }
-            return restore(Deferred.await(answer))
-          })
-        )
+        Effect.suspend(() => waiting.size > 0 ? Effect.flatMap(place, () => submit(request)) : submit(request))
     }
   })

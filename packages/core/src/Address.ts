@@ -82,6 +82,9 @@ const fail = (input: string, reason = expected) => Result.fail(new AddressError(
 // RFC 1123, section 2.1: letters, digits and hyphens in labels; the underscore is met in the wild.
 const hostName = /^(?=.{1,253}$)[a-z\d_](?:[a-z\d_-]{0,61}[a-z\d_])?(?:\.[a-z\d_](?:[a-z\d_-]{0,61}[a-z\d_])?)*\.?$/i
 
+// No name ends in a number: it is meant as IPv4. Resolvers read 1.2.3 as 1.2.0.3 and 0x7f.1 as 127.0.0.1.
+const endsInNumber = /(?:^|\.)(?:\d+|0x[\da-f]*)\.?$/i
+
 /**
  * Reads an address from text.
  *
@@ -115,8 +118,7 @@ export const parse = (input: string): Result.Result<Address, AddressError> => {
       : fail(input, "an IPv6 address between the brackets")
   }
   if (host.includes(":")) return fail(input, "brackets around an IPv6 address, as in [::1]:80")
-  // Digits and dots alone are meant as IPv4: resolvers read 1.2.3 as 1.2.0.3, which nobody expects.
-  const valid = /^[\d.]+$/.test(host) ? Result.isSuccess(NetAddress.ipv4FromString(host)) : hostName.test(host)
+  const valid = endsInNumber.test(host) ? Result.isSuccess(NetAddress.ipv4FromString(host)) : hostName.test(host)
   return valid ? Result.succeed({ host, port }) : fail(input)
 }
 
@@ -128,3 +130,19 @@ export const parse = (input: string): Result.Result<Address, AddressError> => {
  */
 export const format = (self: Address): string =>
   isUnix(self) ? `unix:${self.path}` : `${self.host.includes(":") ? `[${self.host}]` : self.host}:${self.port}`
+
+/**
+ * The same address as `effect/net` has it, where a host is an IP address and never a name.
+ *
+ * **Errors**: `AddressError`, where the host is a name.
+ *
+ * @category converting
+ * @since 0.1.0
+ */
+export const toSocketAddress = (self: Address): Result.Result<NetAddress.SocketAddress, AddressError> =>
+  isUnix(self)
+    ? Result.succeed(NetAddress.unixPathAddress(self.path))
+    : Result.mapError(
+      NetAddress.inetAddressFromIpString(self.host, self.port),
+      () => new AddressError({ input: format(self), expected: "an IP address" })
+    )

@@ -21,8 +21,8 @@ import type { ReceiveError, SendError } from "./TransportError.ts"
  * 3. There is exactly one `CloseReason`, and `closed` gives it to everyone who asks, however late.
  * 4. Closing the scope closes the connection gracefully, and never waits for the peer longer than `linger`.
  * 5. FIN is sent by this side only: the peer's half-close does not end our sending.
- * 6. Nothing is read from the platform before the first `receive`; from then on at most `readBuffer` bytes ahead of it,
- *    so a reader that stops stops the peer.
+ * 6. Nothing is read from the platform before the first `receive`; from then on a bounded number of bytes ahead of it
+ *    (`readBuffer`), so a reader that stops stops the peer. It also sees neither FIN nor RST before it goes on.
  *
  * @category models
  * @since 0.1.0
@@ -36,7 +36,8 @@ export interface Connection {
   /**
    * The bytes that have arrived since the last call, at least one chunk of at least one byte; suspends until there are
    * some. The chunks belong to the caller. The peer's FIN is `Cause.Done`. Only one fiber may receive at a time: a second
-   * one is a defect.
+   * one is a defect. After our own `close` or `abort` it gives what had arrived, then `ConnectionClosed`. Interruption
+   * loses no byte.
    */
   readonly receive: Pull.Pull<NonEmptyReadonlyArray<Uint8Array>, ReceiveError>
 
@@ -84,12 +85,12 @@ export interface Connection {
 export interface ConnectionOptions {
   /** How long `close` waits for the peer. Default 2 s. */
   readonly linger?: Duration.Input
-  /** Bytes read ahead of `receive`, at most this and one chunk of the platform more. Default 64 KiB. */
+  /** Bytes read ahead of `receive`: at most this and two chunks of the platform (64 KiB each) more. Default 64 KiB. */
   readonly readBuffer?: number
   /** Bytes of earlier sends that may wait when another send begins. Default 1 MiB. */
   readonly maxWriteBuffer?: number
   /** Send small writes at once (TCP_NODELAY). Default true. */
   readonly noDelay?: boolean
-  /** Idle time before the kernel probes the peer (SO_KEEPALIVE). Default 30 s. `false` turns it off. */
+  /** Idle time before the kernel probes the peer (SO_KEEPALIVE), 1 s to 32767 s. Default 30 s. `false` turns it off. */
   readonly keepAlive?: Duration.Input | false
 }

@@ -119,8 +119,14 @@ const toClosing = (state: Exclude<ConnectionState, { _tag: "Closed" }>): Closing
 const decide = (state: Closing, reason: CloseReason): Closing =>
   state.reason === undefined ? { ...state, reason } : state
 
-const finish = (state: Closing): Closing =>
-  state.peerFin && state.selfFin ? decide(state, { _tag: "Graceful", initiator: state.initiator }) : state
+const fin = (state: Closing, from: "self" | "peer"): Closing => {
+  const peerFin = state.peerFin || from === "peer"
+  const selfFin = state.selfFin || from === "self"
+  // Deciding to close is not sending FIN: the peer's can still be the first.
+  const initiator = state.peerFin || state.selfFin ? state.initiator : from
+  const next = { ...state, peerFin, selfFin, initiator }
+  return peerFin && selfFin ? decide(next, { _tag: "Graceful", initiator }) : next
+}
 
 /**
  * The state after the event. An event that cannot happen in a state leaves it as it is: the platform may report late.
@@ -135,14 +141,10 @@ export const transition = (state: ConnectionState, event: ConnectionEvent): Conn
       return state._tag === "Connecting" ? open : state
     case "PeerFin":
       if (state._tag === "Open") return readClosed
-      return state._tag === "WriteClosed" || state._tag === "Closing"
-        ? finish({ ...toClosing(state), peerFin: true })
-        : state
+      return state._tag === "WriteClosed" || state._tag === "Closing" ? fin(toClosing(state), "peer") : state
     case "SelfFin":
       if (state._tag === "Open") return writeClosed
-      return state._tag === "ReadClosed" || state._tag === "Closing"
-        ? finish({ ...toClosing(state), selfFin: true })
-        : state
+      return state._tag === "ReadClosed" || state._tag === "Closing" ? fin(toClosing(state), "self") : state
     case "Close":
       return toClosing(state)
     case "Abort":

@@ -67,7 +67,8 @@ export class PermissionDenied extends Data.TaggedError("PermissionDenied")<Fault
 }
 
 /**
- * `EINVAL`, `EAFNOSUPPORT`, `ENOTSUP`, or refused by us before any system call: a port out of range, a path too long.
+ * `EINVAL`, `EAFNOSUPPORT`, `ENOTSUP`, `ENOTDIR`, or refused by us before any system call: a port out of range, a path
+ * too long.
  *
  * @category reasons
  * @since 0.1.0
@@ -102,14 +103,15 @@ export class ResolverUnavailable extends Data.TaggedError("ResolverUnavailable")
 }
 
 /**
- * `EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`: this process or host is out of descriptors or memory.
+ * `EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`: this process or host is out of descriptors or memory. `EAGAIN`: the queue of
+ * the Unix socket that we connect to is full.
  *
  * @category reasons
  * @since 0.1.0
  */
 export class ResourceExhausted extends Data.TaggedError("ResourceExhausted")<Fault> {
   readonly retry: Retry = "after-backoff"
-  override readonly message = "out of descriptors or memory"
+  override readonly message = "out of descriptors, memory or room in a queue"
 }
 
 /**
@@ -215,7 +217,9 @@ export class WriteBufferExceeded extends Data.TaggedError("WriteBufferExceeded")
 export class Unknown extends Data.TaggedError("Unknown")<Fault> {
   readonly retry: Retry = "never"
   override get message(): string {
-    return this.cause instanceof Error && this.cause.message !== "" ? this.cause.message : `unknown: ${this.code ?? "?"}`
+    return this.cause instanceof Error && this.cause.message !== ""
+      ? this.cause.message
+      : `unknown: ${this.code ?? "?"}`
   }
 }
 
@@ -253,12 +257,15 @@ const byCode: Record<string, new(fault: Fault) => TransportReason> = {
   ENOTSUP: InvalidAddress,
   EOPNOTSUPP: InvalidAddress,
   ENAMETOOLONG: InvalidAddress,
+  ENOTDIR: InvalidAddress,
   ENOTFOUND: NameNotFound,
   EAI_AGAIN: ResolverUnavailable,
   EMFILE: ResourceExhausted,
   ENFILE: ResourceExhausted,
   ENOBUFS: ResourceExhausted,
   ENOMEM: ResourceExhausted,
+  // connect(2) to a Unix socket whose queue is full.
+  EAGAIN: ResourceExhausted,
   ECONNREFUSED: ConnectionRefused,
   ENOENT: ConnectionRefused,
   ENETUNREACH: Unreachable,
@@ -272,6 +279,8 @@ const byCode: Record<string, new(fault: Fault) => TransportReason> = {
   ENOTCONN: ConnectionReset,
   EPIPE: BrokenPipe,
   ERR_STREAM_WRITE_AFTER_END: WriteSideClosed,
+  // Ours too: freeing the descriptor cancels what waits.
+  ECANCELED: ConnectionClosed,
   ERR_STREAM_DESTROYED: ConnectionClosed,
   ERR_SOCKET_CLOSED: ConnectionClosed
 }

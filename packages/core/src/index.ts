@@ -26,6 +26,13 @@ export * as Connection from "./Connection.ts"
 export * as ConnectionState from "./ConnectionState.ts"
 
 /**
+ * Connections and listeners as Effect's `Socket` and `SocketServer`, and the other way.
+ *
+ * @since 0.1.0
+ */
+export * as EffectSocket from "./EffectSocket.ts"
+
+/**
  * A bound and listening socket as a scoped resource.
  *
  * @since 0.1.0

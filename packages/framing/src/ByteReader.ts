@@ -12,7 +12,7 @@
  *
  * @since 0.1.0
  */
-import { more, type More } from "./internal/more.ts"
+import { type More, more } from "./internal/more.ts"
 
 const empty = new Uint8Array(0)
 
@@ -20,10 +20,21 @@ const empty = new Uint8Array(0)
 // can make neither a long list nor a slow search.
 const smallChunk = 4096
 
+/** A chunk that waits behind the head. */
+interface Link {
+  bytes: Uint8Array
+  /** Where it begins in the stream. */
+  readonly from: number
+  next: Link | undefined
+}
+
 /**
  * A queue of bytes with positions counted from the first byte not taken.
  *
  * Taking never copies what lies in one chunk: the frame is then a view of the chunk, which belongs to the reader alone.
+ *
+ * **Limits**: it holds what was pushed and not taken; who pushes bounds it. Nothing is allocated for bytes that have not
+ * come, but for the room behind joined small chunks, which is as much again at most, and 4 KiB at least.
  *
  * @category models
  * @since 0.1.0
@@ -31,33 +42,40 @@ const smallChunk = 4096
 export class ByteReader {
   /** Bytes that wait. */
   length = 0
-  /** Bytes taken since the stream began: where the next byte stands in it. */
-  offset = 0
   /** No byte will follow those that wait. */
   ended = false
   /** Bytes that the last step asked for, counted from `offset`; 0 where it could not know. */
   needed = 0
 
+  #received = 0
   #head: Uint8Array = empty
   #start = 0
-  #tail: Array<Uint8Array> = []
-  // The last chunk of #tail when it is ours to append to: its buffer, and how much of it is used.
+  #first: Link | undefined
+  #last: Link | undefined
+  // The farthest chunk that was looked into: a search that goes on where it stopped does not walk the list again.
+  #farthest: Link | undefined
+  // The buffer behind the last chunk when it is ours to append to, and how much of it is used.
   #spare: Uint8Array = empty
   #used = 0
+
+  /** Bytes taken since the stream began: where the next byte stands in it. */
+  get offset(): number {
+    return this.#received - this.length
+  }
 
   /** Adds a chunk at the end. The reader keeps it: do not change it afterwards. */
   push(chunk: Uint8Array): void {
     if (chunk.length === 0) return
-    this.length += chunk.length
-    if (this.#start === this.#head.length && this.#tail.length === 0) {
+    if (this.length === 0) {
       this.#head = chunk
-      this.#start = 0
     } else if (chunk.length >= smallChunk) {
-      this.#tail.push(chunk)
+      this.#append(chunk)
       this.#spare = empty
     } else {
-      this.#append(chunk)
+      this.#join(chunk)
     }
+    this.length += chunk.length
+    this.#received += chunk.length
   }
 
   /** Says that the stream is over. */
@@ -73,102 +91,143 @@ export class ByteReader {
 
   /** The byte at `index`, which must be below `length`. */
   at(index: number): number {
-    const inHead = this.#start + index
-    if (inHead < this.#head.length) return this.#head[inHead]!
-    let left = inHead - this.#head.length
-    for (const chunk of this.#tail) {
-      if (left < chunk.length) return chunk[left]!
-      left -= chunk.length
-    }
-    throw new RangeError(`byte ${index} of ${this.length}`)
+    const position = this.#start + index
+    if (index >= 0 && position < this.#head.length) return this.#head[position]!
+    const link = this.#seek(index)
+    return link.bytes[this.offset + index - link.from]!
   }
 
   /** The unsigned integer of `width` bytes (1 to 6, so that it is exact) at `index`. */
   uint(index: number, width: number, littleEndian: boolean): number {
+    const position = this.#start + index
+    const head = this.#head
+    const inHead = index >= 0 && position + width <= head.length
     let value = 0
     for (let i = 0; i < width; i++) {
-      value = value * 256 + this.at(index + (littleEndian ? width - 1 - i : i))
+      const place = littleEndian ? width - 1 - i : i
+      value = value * 256 + (inHead ? head[position + place]! : this.at(index + place))
     }
     return value
   }
 
   /** Where `byte` is at or after `from`; -1 where it is not. */
   indexOf(byte: number, from = 0): number {
-    let before = this.#head.length - this.#start
-    if (from < before) {
+    if (from >= this.length) return -1
+    const inHead = this.#head.length - this.#start
+    if (from < inHead) {
       const found = this.#head.indexOf(byte, this.#start + from)
       if (found >= 0) return found - this.#start
+      if (this.#first === undefined) return -1
     }
-    for (const chunk of this.#tail) {
-      if (from < before + chunk.length) {
-        const found = chunk.indexOf(byte, Math.max(0, from - before))
-        if (found >= 0) return before + found
-      }
-      before += chunk.length
+    const offset = this.offset
+    for (let link: Link | undefined = this.#seek(Math.max(from, inHead)); link !== undefined; link = link.next) {
+      const found = link.bytes.indexOf(byte, Math.max(0, offset + from - link.from))
+      if (found >= 0) return link.from + found - offset
     }
     return -1
   }
 
-  /** Takes the next `size` bytes. They belong to the caller. */
+  /**
+   * Takes the next `size` bytes. They belong to the caller.
+   *
+   * **Limits**: a view keeps its whole chunk in memory, 64 KiB as a rule. Who keeps a small frame for long keeps a copy
+   * of it, `frame.slice()`.
+   */
   take(size: number): Uint8Array {
     this.#check(size)
-    const end = this.#start + size
-    if (end <= this.#head.length) {
-      const taken = this.#head.subarray(this.#start, end)
-      this.#advance(size)
-      return taken
+    const head = this.#head
+    const start = this.#start
+    let taken: Uint8Array
+    if (start + size <= head.length) {
+      // Not subarray: that of Node's Buffer makes a Buffer, whose slice does not copy.
+      taken = new Uint8Array(head.buffer, head.byteOffset + start, size)
+    } else {
+      taken = this.peek(size)
     }
-    const taken = new Uint8Array(size)
-    for (let filled = 0; filled < size;) {
-      const part = this.#head.subarray(this.#start, this.#start + size - filled)
-      taken.set(part, filled)
-      filled += part.length
-      this.#advance(part.length)
-    }
+    this.#advance(size)
     return taken
   }
 
   /** A copy of the next bytes, `size` at most, which stay. */
   peek(size: number): Uint8Array {
-    return Uint8Array.from({ length: Math.min(size, this.length) }, (_, index) => this.at(index))
+    const copy = new Uint8Array(Math.min(size, this.length))
+    let part = this.#head.subarray(this.#start, this.#start + copy.length)
+    copy.set(part)
+    let filled = part.length
+    for (let link = this.#first; link !== undefined && filled < copy.length; link = link.next) {
+      part = link.bytes.subarray(0, copy.length - filled)
+      copy.set(part, filled)
+      filled += part.length
+    }
+    return copy
   }
 
   /** Drops the next `size` bytes. */
   skip(size: number): void {
     this.#check(size)
-    for (let left = size; left > 0;) {
-      const part = Math.min(left, this.#head.length - this.#start)
-      left -= part
-      this.#advance(part)
-    }
+    this.#advance(size)
   }
 
   #check(size: number): void {
-    if (size > this.length) throw new RangeError(`${size} bytes asked for, ${this.length} wait`)
+    if (!(Number.isInteger(size) && size >= 0 && size <= this.length)) {
+      throw new RangeError(`${size} bytes asked for, ${this.length} wait`)
+    }
   }
 
   #advance(size: number): void {
     this.#start += size
-    this.offset += size
     this.length -= size
-    if (this.#start === this.#head.length) {
-      this.#head = this.#tail.shift() ?? empty
-      this.#start = 0
+    if (this.#start >= this.#head.length) this.#nextHead()
+  }
+
+  #nextHead(): void {
+    let link = this.#first
+    while (link !== undefined && this.#start >= this.#head.length) {
+      this.#start -= this.#head.length
+      this.#head = link.bytes
+      if (this.#farthest === link) this.#farthest = undefined
+      link = link.next
+    }
+    this.#first = link
+    if (link === undefined) {
+      this.#last = undefined
       // What becomes the head is never appended to again.
-      if (this.#tail.length === 0) this.#spare = empty
+      this.#spare = empty
+    }
+    if (this.length === 0) {
+      this.#head = empty
+      this.#start = 0
     }
   }
 
-  #append(chunk: Uint8Array): void {
+  /** The chunk behind the head that has the byte at `index`. */
+  #seek(index: number): Link {
+    const position = this.offset + index
+    const farthest = this.#farthest
+    let link = farthest !== undefined && position >= farthest.from ? farthest : this.#first
+    while (link !== undefined && position >= link.from + link.bytes.length) link = link.next
+    if (index < 0 || link === undefined) throw new RangeError(`byte ${index} of ${this.length}`)
+    if (farthest === undefined || link.from > farthest.from) this.#farthest = link
+    return link
+  }
+
+  #append(bytes: Uint8Array): void {
+    const link: Link = { bytes, from: this.#received, next: undefined }
+    if (this.#last === undefined) this.#first = link
+    else this.#last.next = link
+    this.#last = link
+  }
+
+  #join(chunk: Uint8Array): void {
     if (this.#spare.length - this.#used < chunk.length) {
       // Twice what the last one took, so that the number of chunks grows with the logarithm of the bytes.
       this.#spare = new Uint8Array(Math.max(smallChunk, 2 * this.#spare.length))
       this.#used = 0
-      this.#tail.push(empty)
+      this.#append(empty)
     }
     this.#spare.set(chunk, this.#used)
     this.#used += chunk.length
-    this.#tail[this.#tail.length - 1] = this.#spare.subarray(0, this.#used)
+    this.#last!.bytes = this.#spare.subarray(0, this.#used)
   }
 }
 

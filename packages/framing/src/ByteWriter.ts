@@ -4,10 +4,14 @@
  * @since 0.1.0
  */
 const encoder = new TextEncoder()
+const empty = new Uint8Array(0)
 
-// The first buffer of a batch is as large as the batch before, within these bounds.
-const minBuffer = 256
+// A new buffer is as large as what the batch before copied, within these bounds.
+const minBuffer = 1024
 const maxBuffer = 65_536
+
+// The rest of a larger one is not kept for the next batch, which may be a long time in coming.
+const maxKept = 4096
 
 // From here on passing on a reference is cheaper than copying.
 const byReference = 4096
@@ -23,10 +27,11 @@ export class ByteWriter {
   length = 0
 
   #chunks: Array<Uint8Array> = []
-  #buffer = new Uint8Array(0)
+  #buffer: Uint8Array = empty
   // What of #buffer is already in #chunks, and how much is written.
   #flushed = 0
   #used = 0
+  #copied = 0
   #typical = minBuffer
 
   /** An unsigned integer of 1 to 4 bytes. It must fit. */
@@ -84,7 +89,13 @@ export class ByteWriter {
   /** The batch, in order and ready for `Connection.sendAll`; the writer is empty afterwards. */
   finish(): ReadonlyArray<Uint8Array> {
     this.#flush()
-    this.#typical = Math.max(minBuffer, Math.min(maxBuffer, this.length))
+    this.#typical = Math.max(minBuffer, Math.min(maxBuffer, this.#copied))
+    this.#copied = 0
+    if (this.#buffer.length > maxKept) {
+      this.#buffer = empty
+      this.#flushed = 0
+      this.#used = 0
+    }
     const chunks = this.#chunks
     this.#chunks = []
     this.length = 0
@@ -93,6 +104,7 @@ export class ByteWriter {
 
   #advance(size: number): void {
     this.#used += size
+    this.#copied += size
     this.length += size
   }
 
@@ -123,10 +135,24 @@ export class ByteWriter {
  */
 export const make = (): ByteWriter => new ByteWriter()
 
+// An array of more than 64 bytes has memory of its own, which costs the platform five times what a view does.
+const poolSize = 8192
+let pool = new Uint8Array(0)
+
 /**
  * The UTF-8 bytes of a text. A lone surrogate becomes U+FFFD, as in every encoder of the platform.
+ *
+ * **Limits**: those of a short text are a view, which keeps 8 KiB in memory.
  *
  * @category encoding
  * @since 0.1.0
  */
-export const utf8 = (text: string): Uint8Array => encoder.encode(text)
+export const utf8 = (text: string): Uint8Array => {
+  const most = 3 * text.length
+  if (most > poolSize / 8) return encoder.encode(text)
+  if (most > pool.length) pool = new Uint8Array(poolSize)
+  const { written } = encoder.encodeInto(text, pool)
+  const bytes = pool.subarray(0, written)
+  pool = pool.subarray(written)
+  return bytes
+}

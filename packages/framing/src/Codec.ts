@@ -3,6 +3,8 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
+import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as ByteReader from "./ByteReader.ts"
@@ -86,11 +88,13 @@ export const duplex = <In, Out>(incoming: Codec<In, never>, outgoing: Codec<unkn
 })
 
 const utf8Decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+const loneSurrogate = /\p{Surrogate}/u
 
 /**
- * Frames as text.
+ * Frames as text. A byte order mark is a character like any other.
  *
- * **Errors**: `MessageError` with the reason `InvalidUtf8` for a frame that is not UTF-8.
+ * **Errors**: `MessageError` with the reason `InvalidUtf8` for a frame that is not UTF-8, and for a text that has no
+ * UTF-8 because of a lone surrogate.
  *
  * @category meanings
  * @since 0.1.0
@@ -102,35 +106,46 @@ export const text = (framing: Framing): Codec<string> =>
     } catch {
       throw new MessageError({ direction: "decode", reason: new InvalidUtf8(), offset })
     }
-  }, ByteWriter.utf8)
+  }, (message) => {
+    if (!loneSurrogate.test(message)) return ByteWriter.utf8(message)
+    throw new MessageError({ direction: "encode", reason: new InvalidUtf8() })
+  })
 
 /**
- * Frames as JSON of the shape that a schema says.
+ * Frames as JSON of the shape that a schema says: what JSON has no form for (dates, maps, bytes, `NaN`) is written as
+ * `Schema.toCodecJson` does.
  *
- * **Errors**: `MessageError` with the reason `InvalidUtf8`, `InvalidJson` or `SchemaMismatch`.
+ * **Errors**: `MessageError` with the reason `InvalidUtf8`, `InvalidJson` or `SchemaMismatch`; the last also for a message
+ * so deep that the schema runs out of stack. A schema that has to wait for something is a defect.
  *
  * @category meanings
  * @since 0.1.0
  */
 export const json = <A, E>(schema: Schema.Codec<A, E>): (framing: Framing) => Codec<A> => {
-  const decode = Schema.decodeUnknownResult(schema)
-  const encode = Schema.encodeUnknownResult(schema)
+  const wire = Schema.toCodecJson(schema)
+  const decode = Schema.decodeUnknownExit(wire)
+  const encode = Schema.encodeUnknownExit(wire)
   return (framing) =>
     transform(
       text(framing),
       (line, offset) => {
         const decoded = decode(parseJson(line, offset))
-        if (Result.isSuccess(decoded)) return decoded.success
-        const reason = new SchemaMismatch({ detail: decoded.failure.message })
-        throw new MessageError({ direction: "decode", reason, offset })
+        if (Exit.isSuccess(decoded)) return decoded.value
+        throw new MessageError({ direction: "decode", reason: mismatch(decoded.cause), offset })
       },
       (message: A) => {
         const encoded = encode(message)
-        if (Result.isSuccess(encoded)) return stringifyJson(encoded.success)
-        const reason = new SchemaMismatch({ detail: encoded.failure.message })
-        throw new MessageError({ direction: "encode", reason })
+        if (Exit.isSuccess(encoded)) return stringifyJson(encoded.value)
+        throw new MessageError({ direction: "encode", reason: mismatch(encoded.cause) })
       }
     )
+}
+
+const mismatch = (cause: Cause.Cause<Schema.SchemaError>): SchemaMismatch => {
+  const error = Cause.squash(cause)
+  // A peer that nests deep enough exhausts the stack of a recursive schema: its fault, not a defect of ours.
+  if (Schema.isSchemaError(error) || error instanceof RangeError) return new SchemaMismatch({ detail: error.message })
+  throw error
 }
 
 const detailOf = (cause: unknown) => cause instanceof Error ? cause.message : String(cause)
@@ -178,6 +193,10 @@ export const write = <In, Out>(
   }
 }
 
+// Batches share a writer, because a buffer for each costs more than writing to it. A codec that encodes within encode
+// finds none, and makes one.
+let idle: ByteWriter.ByteWriter | undefined
+
 /**
  * The bytes of some messages, ready for `Connection.sendAll`; all of them or none.
  *
@@ -188,12 +207,18 @@ export const encodeAll = <In, Out>(
   self: Codec<In, Out>,
   messages: Iterable<Out>
 ): Result.Result<ReadonlyArray<Uint8Array>, MessageError> => {
-  const writer = ByteWriter.make()
-  for (const message of messages) {
-    const error = write(self, message, writer)
-    if (error !== undefined) return Result.fail(error)
+  const writer = idle ?? ByteWriter.make()
+  idle = undefined
+  try {
+    for (const message of messages) {
+      const error = write(self, message, writer)
+      if (error !== undefined) return Result.fail(error)
+    }
+    return Result.succeed(writer.finish())
+  } finally {
+    writer.truncate(0)
+    idle = writer
   }
-  return Result.succeed(writer.finish())
 }
 
 /**

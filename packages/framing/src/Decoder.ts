@@ -8,6 +8,8 @@
  *    first on, or `reader.need()` where that cannot be told. `reader.ended` says that none will come.
  * 3. The frame cannot be accepted: throw a `FrameError`. Its message cannot: take the frame and throw a `MessageError`.
  *
+ * `run` reports a step that breaks these rules as a defect: it would stand still, or lose bytes in silence.
+ *
  * In return a step is not called again after a `FrameError`, and sees each byte in order, however it was chunked. What it
  * remembers between calls (how far it has searched) lives in the closure that `start` makes.
  *
@@ -20,7 +22,7 @@
  */
 import type { ByteReader } from "./ByteReader.ts"
 import { FrameError, MessageError, Truncated } from "./FramingError.ts"
-import { more, type More } from "./internal/more.ts"
+import { type More, more } from "./internal/more.ts"
 
 /**
  * One decoding step: a frame, or the wish for more bytes.
@@ -71,7 +73,7 @@ export const map = <A, B>(self: Decoder<A>, f: (frame: A, offset: number) => B):
  *
  * A stream that ended inside a frame is a `FrameError` of the reason `Truncated`.
  *
- * **Limits**: stops after `atMost` messages, by default never: what is in memory bounds it.
+ * **Limits**: stops after `atMost` more messages, by default never: what is in memory bounds it.
  *
  * @category running
  * @since 0.1.0
@@ -82,12 +84,15 @@ export const run = <A>(
   into: Array<A>,
   atMost = Number.POSITIVE_INFINITY
 ): FrameError | MessageError | undefined => {
+  const full = into.length + atMost
+  let before = reader.length
   // The one place where what a step throws becomes a value.
   try {
-    while (into.length < atMost) {
-      const before = reader.length
+    while (into.length < full) {
+      before = reader.length
       const message = step(reader)
       if (message === more) {
+        if (reader.length !== before) throw new Error("a decoder took bytes and asked for more")
         if (!reader.ended || reader.length === 0) return undefined
         return new FrameError({
           reason: new Truncated({ have: reader.length, need: reader.needed === 0 ? undefined : reader.needed }),
@@ -95,13 +100,16 @@ export const run = <A>(
           head: reader.peek(16)
         })
       }
-      into.push(message)
-      // It would do so for ever.
       if (reader.length === before) throw new Error("a decoder returned a frame and took no byte for it")
+      into.push(message)
     }
     return undefined
   } catch (error) {
-    if (error instanceof FrameError || error instanceof MessageError) return error
-    throw error
+    if (error instanceof FrameError) return error
+    if (!(error instanceof MessageError)) throw error
+    if (reader.length === before) {
+      throw new Error("a decoder refused a message and took no byte of it", { cause: error })
+    }
+    return error
   }
 }

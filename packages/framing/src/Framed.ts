@@ -12,7 +12,7 @@ import type { Connection, TransportError } from "@framewire/core"
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import type * as Pull from "effect/Pull"
+import * as Pull from "effect/Pull"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import * as ByteReader from "./ByteReader.ts"
@@ -36,6 +36,7 @@ export type FramedError = TransportError.ReceiveError | FrameError | MessageErro
  * 1. Messages before a failure are delivered before it.
  * 2. After a `MessageError` the next receive goes on; after a `FrameError` or `ReceiveError` each one fails like the last.
  * 3. One fiber receives at a time, as of the connection; any number may send.
+ * 4. A receive that is interrupted has taken nothing: the next one goes on.
  *
  * @category models
  * @since 0.1.0
@@ -75,7 +76,10 @@ export const make = <In, Out>(
 
   /** The next messages, `atMost` of them, that are here, else those that come. */
   const pull = (atMost: number): Pull.Pull<Arr.NonEmptyReadonlyArray<In>, FramedError> => {
-    const take: Pull.Pull<Arr.NonEmptyReadonlyArray<In>, FramedError> = Effect.suspend(() => {
+    const take: Pull.Pull<Arr.NonEmptyReadonlyArray<In>, FramedError> = Effect.withFiber((fiber) => {
+      // What is taken is lost if the fiber is interrupted before it has arrived, which needs a yield on the way: bytes
+      // would be missing in the stream. So it yields now, while nothing is taken.
+      if (2 * fiber.currentOpCount > fiber.cache.maxOpsBeforeYield) return Effect.flatMap(Effect.yieldNow, () => take)
       const messages: Array<In> = []
       failure ??= Decoder.run(step, reader, messages, atMost)
       if (Arr.isReadonlyArrayNonEmpty(messages)) return Effect.succeed(messages)
@@ -85,23 +89,21 @@ export const make = <In, Out>(
         if (!(failed instanceof FrameError)) failure = undefined
         return Effect.fail(failed)
       }
-      return reader.ended ? Cause.done() : Effect.flatMap(fill, () => take)
+      return reader.ended ? Cause.done() : fill
+    })
+    const fill = Pull.matchEffect(connection.receive, {
+      onSuccess: (chunks) => {
+        for (const chunk of chunks) reader.push(chunk)
+        return take
+      },
+      onDone: () => {
+        reader.end()
+        return take
+      },
+      onFailure: Effect.failCause
     })
     return take
   }
-  const fill = Effect.matchCauseEffect(connection.receive, {
-    onSuccess: (chunks) => {
-      for (const chunk of chunks) reader.push(chunk)
-      return Effect.void
-    },
-    onFailure: (cause) => {
-      if (!cause.reasons.some((reason) => Cause.isFailReason(reason) && Cause.isDone(reason.error))) {
-        return Effect.failCause(cause)
-      }
-      reader.end()
-      return Effect.void
-    }
-  })
   const receiveAll = pull(Number.POSITIVE_INFINITY)
 
   const sendAll = (messages: Iterable<Out>) =>

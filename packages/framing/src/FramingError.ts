@@ -58,7 +58,7 @@ export class ContainsDelimiter extends Data.TaggedError("ContainsDelimiter")<{ r
 }
 
 /**
- * The bytes of a frame are not UTF-8.
+ * The bytes of a frame are not UTF-8, or a text to send has no UTF-8 because of a lone surrogate.
  *
  * @category reasons
  * @since 0.1.0

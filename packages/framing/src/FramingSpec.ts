@@ -114,7 +114,11 @@ const describe = (name: string, values: Values) =>
   values === "bytes" ? `${name}=BYTES` : values === flag ? name : `${name}=${values.join("|")}`
 
 const isValue = (value: string | undefined, values: Values) =>
-  value === undefined ? values === flag : values === "bytes" ? /^\d{1,16}$/.test(value) : values.includes(value)
+  value === undefined || values === flag
+    ? value === undefined && values === flag
+    : values === "bytes"
+    ? /^\d{1,16}$/.test(value)
+    : values.includes(value)
 
 /**
  * Reads a spec, and builds the framing that it says.

@@ -41,24 +41,29 @@ export interface LengthPrefixedOptions {
 /**
  * The framing of the options.
  *
- * **Errors**: throws `InvalidOption` for a width that is not 1 to 4, and for a limit that the width cannot say.
+ * **Errors**: throws `InvalidOption` for a width that is not 1 to 4, an endian that is not `be` or `le`, and a limit that
+ * the width cannot say.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const make = (options: LengthPrefixedOptions): Framing => {
-  const { width } = options
+  const { endian = "be", width } = options
   if (![1, 2, 3, 4].includes(width)) {
     throw new InvalidOption({ option: "width", value: width, allowed: "1, 2, 3 or 4 bytes" })
   }
-  const littleEndian = options.endian === "le"
+  if (endian !== "be" && endian !== "le") {
+    throw new InvalidOption({ option: "endian", value: endian, allowed: "be or le" })
+  }
+  const littleEndian = endian === "le"
   const limit = limitOf(options.limit, 256 ** width - 1)
 
   const step = (reader: ByteReader) => {
     if (reader.length < width) return reader.need(width)
     const size = reader.uint(0, width, littleEndian)
     if (size > limit) {
-      throw new FrameError({ reason: new FrameTooLong({ size, limit }), offset: reader.offset, head: reader.peek(16) })
+      const head = reader.peek(Math.min(16, width + size))
+      throw new FrameError({ reason: new FrameTooLong({ size, limit }), offset: reader.offset, head })
     }
     if (reader.length < width + size) return reader.need(width + size)
     reader.skip(width)

@@ -28,7 +28,14 @@
 import type { ByteReader } from "./ByteReader.ts"
 import { type Framing, limitOf } from "./Codec.ts"
 import * as Decoder from "./Decoder.ts"
-import { BareLineFeed, ContainsDelimiter, FrameError, FrameTooLong, InvalidOption, MessageError } from "./FramingError.ts"
+import {
+  BareLineFeed,
+  ContainsDelimiter,
+  FrameError,
+  FrameTooLong,
+  InvalidOption,
+  MessageError
+} from "./FramingError.ts"
 import { more } from "./internal/more.ts"
 
 const lf = 0x0a
@@ -61,35 +68,36 @@ export const make = (options: LinesOptions = {}): Framing => {
   }
   const limit = limitOf(options.limit)
   const crEnds = !strict || ending === "crlf"
-  // The size is where the limit was passed, so that it is the same however much of the line had come by then.
-  const tooLong = new FrameTooLong({ size: limit + 1, limit })
 
-  const fail = (reader: ByteReader, reason: FrameTooLong | BareLineFeed) =>
-    new FrameError({ reason, offset: reader.offset, head: reader.peek(16) })
+  const fail = (reader: ByteReader, size: number, reason: FrameTooLong | BareLineFeed) =>
+    new FrameError({ reason, offset: reader.offset, head: reader.peek(Math.min(16, size)) })
+
+  // The size is where the limit was passed, so that it is the same however much of the line had come by then.
+  const tooLong = (reader: ByteReader) => fail(reader, limit + 1, new FrameTooLong({ size: limit + 1, limit }))
 
   /** Takes a line of `size` bytes and what ends it, which is `delimiter` bytes and perhaps a CR before them. */
   const takeLine = (reader: ByteReader, size: number, delimiter: number) => {
     const withCr = crEnds && size > 0 && reader.at(size - 1) === cr
-    if (strict && ending === "crlf" && delimiter === 1 && !withCr) throw fail(reader, new BareLineFeed())
     const payload = withCr ? size - 1 : size
-    if (payload > limit) throw fail(reader, tooLong)
+    // First, because it is known first when the line comes in pieces.
+    if (payload > limit) throw tooLong(reader)
+    if (strict && ending === "crlf" && delimiter === 1 && !withCr) throw fail(reader, size + 1, new BareLineFeed())
     const line = reader.take(payload)
     reader.skip(size - payload + delimiter)
     return line
   }
 
   const start = (): Decoder.Step<Uint8Array> => {
-    // How far the line that has begun was searched: no byte is looked at twice.
+    // How far the stream was searched, so that no byte is looked at twice.
     let searched = 0
     return (reader) => {
-      const end = reader.indexOf(lf, searched)
-      searched = 0
+      const end = reader.indexOf(lf, Math.max(0, searched - reader.offset))
       if (end >= 0) return takeLine(reader, end, 1)
       const size = reader.length
       if (reader.ended) return size === 0 ? more : takeLine(reader, size, 0)
       const pending = crEnds && size > 0 && reader.at(size - 1) === cr ? 1 : 0
-      if (size - pending > limit) throw fail(reader, tooLong)
-      searched = size
+      if (size - pending > limit) throw tooLong(reader)
+      searched = reader.offset + size
       return reader.need()
     }
   }

@@ -11,6 +11,7 @@ import { ByteWriter, Codec, Framed, type FramingError, type Protocol } from "@fr
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Pull from "effect/Pull"
 
 /**
@@ -34,10 +35,16 @@ export type HandlerError =
   | FramingError.FrameError
   | FramingError.MessageError
 
+// From here on the answers of a batch go out before more of them are made: a peer that asks and does not read gets this
+// much of our memory, and one answer more.
+const maxUnsent = 65_536
+
 /**
  * Answers each request, one after the other, so that answers are in the order of the requests.
  *
  * Requests that arrive together are answered by one write, unless an answer has to wait: then those before it go out.
+ *
+ * **Limits**: answers of 64 KiB and one more wait to be sent; then requests wait for the peer to read.
  *
  * **Errors**: a request or an answer that the codec refuses ends the connection, because the answers after it would no
  * longer stand beside their requests. A failure of `answer` does, too.
@@ -58,21 +65,31 @@ export const respond = <Req, Res, E = never, R = never>(
     const write = (response: Res) => {
       refused = Codec.write(protocol.server, response, answers)
     }
-    const flush = Effect.suspend(() => answers.length === 0 ? Effect.void : connection.sendAll(answers.finish()))
-    // If this send fails, so does the next one, which is awaited.
-    const flushBehind = () => {
-      if (answers.length > 0) Effect.runForkWith(context)(flush)
+
+    const send = Effect.suspend(() => answers.length === 0 ? Effect.void : connection.sendAll(answers.finish()))
+    const sendAll = Effect.whileLoop({ while: () => answers.length > 0, body: () => send, step: () => undefined })
+    // What is sent while an answer waits. One send at a time: a second one could be refused, and an answer be missing.
+    let behind: Fiber.Fiber<void, TransportError.SendError> | undefined
+    const sendBehind = () => {
+      if (answers.length === 0) return
+      const exit = behind?.pollUnsafe()
+      if (behind === undefined || exit !== undefined && Exit.isSuccess(exit)) {
+        behind = Effect.runForkWith(context)(sendAll)
+      }
     }
+    const flush = Effect.suspend(() => behind === undefined ? send : Effect.andThen(Fiber.join(behind), send))
+
     const batch = Effect.gen(function*() {
       for (const request of yield* framed.receiveAll) {
         const answering = Effect.mapEager(answer(request), write)
         // An answer that is there already costs no turn of the runtime.
         if (!Exit.isExit(answering) || Exit.isFailure(answering)) {
           // The microtask runs when this fiber leaves the stack: when the answer has to wait.
-          if (answers.length > 0) queueMicrotask(flushBehind)
+          if (answers.length > 0) queueMicrotask(sendBehind)
           yield* answering
         }
         if (refused !== undefined) return yield* Effect.fail(refused)
+        if (answers.length >= maxUnsent) yield* flush
       }
       yield* flush
     })

@@ -20,7 +20,7 @@ import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
+import type * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Pull from "effect/Pull"
@@ -73,13 +73,15 @@ export class Server extends Context.Service<Server, {
   readonly connections: Effect.Effect<number>
   /** Drains and stops; never takes much longer than the deadline. Later calls join the first. */
   readonly stop: Effect.Effect<DrainReport>
-  /** Suspends until the server has stopped. */
-  readonly stopped: Effect.Effect<DrainReport>
+  /** Suspends until the server has stopped; fails if it did so because it could accept no more. */
+  readonly stopped: Effect.Effect<DrainReport, TransportError.ListenError>
 }>()("@framewire/server/Server") {}
+
+const all = { discard: true, concurrency: "unbounded" } as const
 
 interface Served {
   readonly connection: Connection.Connection
-  readonly fiber: Fiber.Fiber<void>
+  fiber?: Fiber.Fiber<void>
 }
 
 /**
@@ -99,84 +101,109 @@ export const make = <E, R>(
   TransportError.ListenError,
   Transport.Transport | Scope.Scope | Exclude<R, Scope.Scope>
 > =>
-  Effect.gen(function*() {
-    const { address, drainDeadline = "15 seconds", maxConnections = 1024, ...listenOptions } = options
-    const listener = yield* Transport.listen(address, listenOptions)
-    const served = new Map<number, Served>()
-    const empty = Latch.makeUnsafe(true)
-    const stopped = Deferred.makeUnsafe<DrainReport>()
-    let accepted = 0
-    let rejected = 0
+  // Whoever listens is also drained: nothing may come between the two.
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function*() {
+      const { address, drainDeadline = "15 seconds", maxConnections = 1024, ...listenOptions } = options
+      const listener = yield* restore(Transport.listen(address, listenOptions))
+      const served = new Set<Served>()
+      const empty = Latch.makeUnsafe(true)
+      const handedOut = Latch.makeUnsafe()
+      const stopped = Deferred.makeUnsafe<DrainReport>()
+      let stopping = false
+      let failure: Cause.Cause<TransportError.ListenError> | undefined
+      let accepted = 0
+      let rejected = 0
 
-    const serve = (connection: Connection.Connection, scope: Scope.Closeable) =>
-      Effect.suspend(() => handler(connection)).pipe(
-        Scope.provide(scope),
-        Effect.catchCause((cause) => Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logDebug(cause)),
-        Effect.onExit((exit) => Scope.close(scope, exit)),
-        Effect.ensuring(Effect.sync(() => {
-          served.delete(connection.id)
-          if (served.size === 0) empty.openUnsafe()
-        }))
-      )
+      const serve = (entry: Served, scope: Scope.Closeable) =>
+        Effect.interruptible(Effect.suspend(() => handler(entry.connection))).pipe(
+          Scope.provide(scope),
+          Effect.onExit((exit) => Scope.close(scope, exit)),
+          Effect.catchCause((cause) => Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logDebug(cause)),
+          Effect.ensuring(Effect.sync(() => {
+            served.delete(entry)
+            if (served.size === 0) empty.openUnsafe()
+          }))
+        )
 
-    const acceptOne = Effect.uninterruptibleMask((restore) => {
-      const scope = Scope.makeUnsafe()
-      return Effect.flatMap(restore(Scope.provide(listener.accept, scope)), (connection) => {
-        if (served.size >= maxConnections) {
-          rejected++
-          // FIN and gone: somebody who is turned away may not hold a descriptor.
-          return Effect.forkDetach(Effect.ensuring(connection.close({ linger: 0 }), Scope.close(scope, Exit.void)))
-        }
-        accepted++
-        empty.closeUnsafe()
-        // Detached, so that the end of this server's scope waits for no handler longer than stop does.
-        return Effect.map(Effect.forkDetach(restore(serve(connection, scope))), (fiber) => {
-          served.set(connection.id, { connection, fiber })
+      const acceptOne = Effect.suspend(() => {
+        const scope = Scope.makeUnsafe()
+        return Effect.flatMap(Scope.provide(listener.accept, scope), (connection) => {
+          if (served.size >= maxConnections) {
+            rejected++
+            // FIN and gone: somebody who is turned away may not hold a descriptor.
+            return Effect.forkDetach(Effect.ensuring(connection.close({ linger: 0 }), Scope.close(scope, Exit.void)))
+          }
+          accepted++
+          const entry: Served = { connection }
+          served.add(entry)
+          empty.closeUnsafe()
+          // Detached, so that the end of this server's scope waits for no handler longer than stop does, and
+          // uninterruptible, so that no interruption comes before what ends the connection is in place.
+          return Effect.map(Effect.forkDetach(serve(entry, scope), { uninterruptible: true }), (fiber) => {
+            entry.fiber = fiber
+          })
         })
       })
-    })
-    const accepting = yield* Effect.forkScoped(
-      Effect.forever(acceptOne).pipe(Pull.catchDone(() => Effect.void), Effect.catchCause(Effect.logDebug))
-    )
 
-    const drain = Effect.gen(function*() {
-      const began = yield* Clock.currentTimeMillis
-      yield* listener.drain
-      yield* Fiber.await(accepting)
-      const open = [...served.values()]
-      yield* Effect.forEach(open, ({ connection }) => connection.shutdownRead, {
-        discard: true,
-        concurrency: "unbounded"
+      const drain = Effect.gen(function*() {
+        const began = yield* Clock.currentTimeMillis
+        const ended = accepted - served.size
+        yield* listener.drain
+        yield* Latch.await(handedOut)
+        const open = accepted - ended
+        yield* Effect.forEach([...served], ({ connection }) => connection.shutdownRead, all)
+        yield* Effect.timeoutOption(Latch.await(empty), drainDeadline)
+        const late = [...served]
+        yield* Effect.all([
+          // RST first: a handler that ends would send FIN, as if there were nothing more to answer.
+          Effect.forEach(late, ({ connection }) => connection.abort, all),
+          // Interruption is asked for and not awaited: a handler may be uninterruptible.
+          Effect.sync(() => {
+            for (const { fiber } of late) fiber?.interruptUnsafe()
+          })
+        ], all)
+        return {
+          accepted,
+          rejected,
+          open,
+          finished: open - late.length,
+          reset: late.length,
+          durationMillis: (yield* Clock.currentTimeMillis) - began
+        }
       })
-      yield* Effect.timeoutOption(Latch.await(empty), drainDeadline)
-      const late = [...served.values()]
-      // Interruption is asked for and not awaited: a handler may be uninterruptible.
-      for (const { fiber } of late) fiber.interruptUnsafe()
-      yield* Effect.forEach(late, ({ connection }) => connection.abort, { discard: true, concurrency: "unbounded" })
-      return {
-        accepted,
-        rejected,
-        open: open.length,
-        finished: open.length - late.length,
-        reset: late.length,
-        durationMillis: (yield* Clock.currentTimeMillis) - began
-      }
-    })
-    let stopping = false
-    const stop = Effect.suspend(() => {
-      if (stopping) return Deferred.await(stopped)
-      stopping = true
-      return Effect.andThen(Effect.forkDetach(Deferred.into(drain, stopped)), Deferred.await(stopped))
-    })
-    yield* Effect.addFinalizer(() => stop)
+      const stop: Effect.Effect<DrainReport> = Effect.uninterruptibleMask((restore) => {
+        const joined = restore(Deferred.await(stopped))
+        if (stopping) return joined
+        stopping = true
+        return Effect.andThen(Effect.forkDetach(Deferred.into(drain, stopped)), joined)
+      })
 
-    return Server.of({
-      address: listener.address,
-      connections: Effect.sync(() => served.size),
-      stop,
-      stopped: Deferred.await(stopped)
+      // It ends when the listener has been drained, and by nothing else: what is accepted is always served.
+      yield* Effect.forkDetach(
+        Effect.forever(acceptOne).pipe(
+          Pull.catchDone(() => Effect.void),
+          Effect.catchCause((cause) => {
+            failure = cause
+            return Effect.forkDetach(stop)
+          }),
+          Effect.ensuring(Latch.open(handedOut))
+        ),
+        { uninterruptible: true }
+      )
+      yield* Effect.addFinalizer(() => stop)
+
+      return Server.of({
+        address: listener.address,
+        connections: Effect.sync(() => served.size),
+        stop,
+        stopped: Effect.flatMap(
+          Deferred.await(stopped),
+          (report) => failure === undefined ? Effect.succeed(report) : Effect.failCause(failure)
+        )
+      })
     })
-  })
+  )
 
 /**
  * A server as a layer: it serves as long as the layer lives.
@@ -191,7 +218,7 @@ export const layer = <E, R>(
   Layer.effect(Server, make(options, handler))
 
 /**
- * Serves until it is interrupted, and drains then.
+ * Serves until it is interrupted, and drains then; fails when it can accept no more.
  *
  * @category running
  * @since 0.1.0
@@ -200,4 +227,4 @@ export const run = <E, R>(
   options: ServerOptions,
   handler: Handler<E, R>
 ): Effect.Effect<never, TransportError.ListenError, Transport.Transport | Exclude<R, Scope.Scope>> =>
-  Effect.scoped(Effect.andThen(make(options, handler), Effect.never))
+  Effect.scoped(Effect.flatMap(make(options, handler), ({ stopped }) => Effect.andThen(stopped, Effect.never)))

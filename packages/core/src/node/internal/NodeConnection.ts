@@ -10,6 +10,7 @@ import type * as Net from "node:net"
 import * as Address from "../../Address.ts"
 import type { Connection, ConnectionOptions } from "../../Connection.ts"
 import * as ConnectionState from "../../ConnectionState.ts"
+import { nextConnectionId } from "../../internal/connectionId.ts"
 import { ReceiveError, SendError } from "../../TransportError.ts"
 import * as TransportReason from "../../TransportReason.ts"
 
@@ -25,40 +26,45 @@ export interface Settings {
   readonly lingerMillis: number
   readonly readBuffer: number
   readonly maxWriteBuffer: number
-  readonly noDelay: boolean
-  readonly keepAlive: boolean
-  readonly keepAliveInitialDelay: number
+  readonly socket: Net.ServerOpts
 }
 
 export const settings = (options: ConnectionOptions = {}): Settings => {
   const keepAlive = options.keepAlive ?? "30 seconds"
   return {
-    lingerMillis: Duration.toMillis(Duration.fromInputUnsafe(options.linger ?? "2 seconds")),
-    readBuffer: options.readBuffer ?? 65_536,
+    lingerMillis: timerMillis(options.linger ?? "2 seconds"),
+    readBuffer: Math.max(1, options.readBuffer ?? 65_536),
     maxWriteBuffer: options.maxWriteBuffer ?? 1_048_576,
-    noDelay: options.noDelay ?? true,
-    keepAlive: keepAlive !== false,
-    keepAliveInitialDelay: keepAlive === false ? 0 : Duration.toMillis(Duration.fromInputUnsafe(keepAlive))
+    socket: {
+      allowHalfOpen: true,
+      noDelay: options.noDelay ?? true,
+      keepAlive: keepAlive !== false,
+      keepAliveInitialDelay: keepAlive === false ? 0 : probeMillis(keepAlive),
+      // The stream is to hold nothing back: a paused one stops the platform at the next chunk.
+      highWaterMark: 0
+    }
   }
 }
+
+/** Timers of the platform turn what is above 2^31 - 1 ms into 1 ms. */
+export const timerMillis = (duration: Duration.Input): number =>
+  Math.min(Duration.toMillis(Duration.fromInputUnsafe(duration)), 2_147_483_647)
+
+/** The kernel counts 1 to 32767 s; with anything else it keeps its own 2 h and says nothing. */
+const probeMillis = (duration: Duration.Input): number => Math.min(Math.max(timerMillis(duration), 1000), 32_767_000)
 
 // What close still takes from a peer that keeps sending, before it stops waiting for the peer's FIN.
 const maxDiscard = 65_536
 
 const done = Exit.fail(Cause.Done())
 
-let lastId = 0
+const secondReceiver = "receive is already running in another fiber of this connection"
 
 export class NodeConnection implements Connection {
-  readonly id = ++lastId
+  readonly id = nextConnectionId()
   readonly local: Address.Address
   readonly remote: Address.Address
   readonly receive: Received
-  readonly shutdownWrite: Effect.Effect<void, SendError>
-  readonly shutdownRead: Effect.Effect<void>
-  readonly abort: Effect.Effect<ConnectionState.CloseReason>
-  readonly state: Effect.Effect<ConnectionState.ConnectionState>
-  readonly closed: Effect.Effect<ConnectionState.CloseReason>
 
   readonly #socket: Net.Socket
   readonly #settings: Settings
@@ -66,12 +72,15 @@ export class NodeConnection implements Connection {
   #state: ConnectionState.ConnectionState = ConnectionState.open
   #arrived: Array<Uint8Array> = []
   #arrivedBytes = 0
+  /** What receive gives when nothing is left, decided once. */
+  #receiveEnd: Exit.Exit<never, ReceiveError | Cause.Done> | undefined
   #reading = false
-  #readShutdown = false
-  #writeShutdown = false
+  #waiter: ((ready: Exit.Exit<void, ReceiveError | Cause.Done>) => void) | undefined
+  /** What send says when it comes too late, and the platform has not failed. */
+  #sendEnd: typeof TransportReason.ConnectionClosed | typeof TransportReason.WriteSideClosed =
+    TransportReason.ConnectionClosed
+  /** Bytes discarded while closing; below 0, we are not. */
   #discarded = -1
-  #waiter: ((received: Received) => void) | undefined
-  #failure: unknown
   #lingering: NodeJS.Timeout | undefined
 
   constructor(socket: Net.Socket, addresses: Addresses, options: Settings) {
@@ -88,35 +97,22 @@ export class NodeConnection implements Connection {
     socket.on("error", (cause) => this.#onError(cause))
     socket.on("close", () => this.#onClose())
 
-    this.receive = Effect.callback((resume) => {
-      if (this.#waiter !== undefined) {
-        return resume(Effect.die(new Error("receive is already suspended in another fiber of this connection")))
-      }
-      const received = this.#take()
-      if (received !== undefined) return resume(received)
-      this.#waiter = resume
-      this.#resume()
-      return Effect.sync(() => {
-        if (this.#waiter === resume) this.#waiter = undefined
-      })
-    })
-    this.shutdownWrite = Effect.callback((resume) => {
-      if (socket.writableFinished) return resume(Effect.void)
-      if (socket.destroyed) return resume(Effect.fail(this.#sendError()))
-      this.#writeShutdown = true
-      socket.end(() => resume(socket.writableFinished ? Effect.void : Effect.fail(this.#sendError())))
-    })
-    this.shutdownRead = Effect.sync(() => {
-      this.#readShutdown = true
-      this.#wake()
-    })
-    this.abort = Effect.suspend(() => {
-      this.#dispatch({ _tag: "Abort" })
-      this.#reset()
-      return this.closed
-    })
-    this.state = Effect.sync(() => this.#state)
-    this.closed = Deferred.await(this.#released)
+    const take = Effect.sync(() => this.#take())
+    // Waiting and taking are two steps: the take passes its bytes on within its own step of the fiber, so that no
+    // interruption comes between and loses them.
+    this.receive = Effect.flatMap(
+      Effect.callback<void, ReceiveError | Cause.Done>((resume) => {
+        if (this.#waiter !== undefined) return resume(Effect.die(new Error(secondReceiver)))
+        const ready = this.#ready()
+        if (ready !== undefined) return resume(ready)
+        this.#waiter = resume
+        this.#resume()
+        return Effect.sync(() => {
+          if (this.#waiter === resume) this.#waiter = undefined
+        })
+      }),
+      () => take
+    )
   }
 
   send(bytes: Uint8Array): Effect.Effect<void, SendError> {
@@ -126,15 +122,13 @@ export class NodeConnection implements Connection {
   sendAll(chunks: ReadonlyArray<Uint8Array>): Effect.Effect<void, SendError> {
     return Effect.callback((resume) => {
       const socket = this.#socket
-      if (!ConnectionState.maySend(this.#state) || socket.writableEnded || socket.destroyed) {
-        return resume(Effect.fail(this.#sendError()))
-      }
+      if (!socket.writable) return resume(Effect.fail(this.#sendError()))
+      if (chunks.length === 0) return resume(Effect.void)
       const waiting = socket.writableLength
       if (waiting > this.#settings.maxWriteBuffer) {
         const limit = this.#settings.maxWriteBuffer
         return resume(Effect.fail(this.#sendError(new TransportReason.WriteBufferExceeded({ waiting, limit }))))
       }
-      if (chunks.length === 0) return resume(Effect.void)
       // The callback, and not 'drain', fires in every case: also when the socket is destroyed while bytes wait.
       const onWritten = (error?: Error | null) => resume(error == null ? Effect.void : Effect.fail(this.#sendError()))
       const last = chunks.length - 1
@@ -142,8 +136,34 @@ export class NodeConnection implements Connection {
       for (let i = 0; i < last; i++) socket.write(chunks[i]!)
       socket.write(chunks[last]!, onWritten)
       if (last > 0) socket.uncork()
-      // The kernel has taken everything already: no need to suspend until the callback's tick.
-      if (socket.writableLength === 0 && socket.errored === null && !socket.destroyed) resume(Effect.void)
+      // The kernel has taken everything already: no need to suspend until the callback's tick. A write that failed at
+      // once leaves nothing waiting either, but its error.
+      if (socket.writableLength === 0 && socket.errored === null) resume(Effect.void)
+    })
+  }
+
+  get shutdownWrite(): Effect.Effect<void, SendError> {
+    return Effect.callback((resume) => {
+      const socket = this.#socket
+      if (socket.writableFinished) return resume(Effect.void)
+      if (socket.destroyed) return resume(Effect.fail(this.#sendError()))
+      if (socket.writable) this.#sendEnd = TransportReason.WriteSideClosed
+      socket.end((error?: Error | null) => {
+        if (error != null) return resume(Effect.fail(this.#sendError()))
+        // This comes before the 'finish' event.
+        this.#dispatch({ _tag: "SelfFin" })
+        resume(Effect.void)
+      })
+    })
+  }
+
+  get shutdownRead(): Effect.Effect<void> {
+    return Effect.sync(() => {
+      if (this.#receiveEnd !== undefined) return
+      this.#reading = false
+      this.#socket.pause()
+      this.#keepBuffered()
+      this.#endReceive(done)
     })
   }
 
@@ -151,14 +171,27 @@ export class NodeConnection implements Connection {
     return Effect.suspend(() => {
       if (this.#state._tag !== "Closing" && this.#state._tag !== "Closed") {
         this.#dispatch({ _tag: "Close" })
-        this.#linger(
-          options?.linger === undefined
-            ? this.#settings.lingerMillis
-            : Duration.toMillis(Duration.fromInputUnsafe(options.linger))
-        )
+        this.#linger(options?.linger === undefined ? this.#settings.lingerMillis : timerMillis(options.linger))
       }
       return this.closed
     })
+  }
+
+  get abort(): Effect.Effect<ConnectionState.CloseReason> {
+    return Effect.suspend(() => {
+      this.#dispatch({ _tag: "Abort" })
+      this.#sendEnd = TransportReason.ConnectionClosed
+      this.#afterFin(() => this.#reset())
+      return this.closed
+    })
+  }
+
+  get state(): Effect.Effect<ConnectionState.ConnectionState> {
+    return Effect.sync(() => this.#state)
+  }
+
+  get closed(): Effect.Effect<ConnectionState.CloseReason> {
+    return Deferred.await(this.#released)
   }
 
   #dispatch(event: ConnectionState.ConnectionEvent): void {
@@ -166,11 +199,7 @@ export class NodeConnection implements Connection {
   }
 
   readonly #onData = (chunk: Uint8Array): void => {
-    if (this.#discarded >= 0) {
-      this.#discarded += chunk.length
-      if (this.#discarded > maxDiscard) this.#expire()
-      return
-    }
+    if (this.#discarded >= 0) return this.#discard(chunk.length)
     this.#arrived.push(chunk)
     this.#arrivedBytes += chunk.length
     this.#wake()
@@ -182,88 +211,90 @@ export class NodeConnection implements Connection {
 
   #onEnd(): void {
     this.#dispatch({ _tag: "PeerFin" })
-    this.#wake()
+    this.#endReceive(done)
   }
 
   #onError(cause: unknown): void {
-    this.#failure ??= cause
     this.#keepBuffered()
-    this.#dispatch({ _tag: "Failed", error: this.#receiveError(cause) })
-    this.#wake()
+    const receiveError = this.#receiveError(TransportReason.fromCause(cause))
+    // Node's `syscall` says which direction failed, if not more.
+    const error = cause instanceof Error && "syscall" in cause && cause.syscall === "write"
+      ? this.#sendError()
+      : receiveError
+    this.#dispatch({ _tag: "Failed", error })
+    this.#endReceive(Exit.fail(receiveError))
   }
 
   #onClose(): void {
     clearTimeout(this.#lingering)
     this.#keepBuffered()
     this.#dispatch({ _tag: "Released" })
-    this.#wake()
+    this.#endReceive(Exit.fail(this.#receiveError()))
     if (this.#state._tag === "Closed") Deferred.doneUnsafe(this.#released, Exit.succeed(this.#state.reason))
   }
 
-  /** A paused stream still holds what the platform read before it failed: bytes go before the error. */
+  /** A paused stream still holds what the platform read before: bytes go before the error or the end. */
   #keepBuffered(): void {
+    if (this.#receiveEnd !== undefined) return
     this.#socket.off("data", this.#onData)
-    if (this.#discarded >= 0) return
     for (let chunk: Uint8Array | null; (chunk = this.#socket.read()) !== null;) this.#arrived.push(chunk)
+    this.#socket.on("data", this.#onData)
   }
 
   #resume(): void {
-    if (this.#reading || this.#socket.destroyed) return
+    if (this.#reading || this.#receiveEnd !== undefined || this.#socket.destroyed) return
     this.#reading = true
     this.#socket.resume()
   }
 
-  #wake(): void {
-    const resume = this.#waiter
-    if (resume === undefined) return
-    const received = this.#take()
-    if (received === undefined) return
-    this.#waiter = undefined
-    resume(received)
+  #endReceive(end: Exit.Exit<never, ReceiveError | Cause.Done>): void {
+    this.#receiveEnd ??= end
+    this.#wake()
   }
 
-  /** What a receive gives now, or undefined where it has to wait. */
-  #take(): Received | undefined {
+  #ready(): Exit.Exit<void, ReceiveError | Cause.Done> | undefined {
+    return this.#arrived.length > 0 ? Exit.void : this.#receiveEnd
+  }
+
+  #wake(): void {
+    const resume = this.#waiter
+    const ready = resume === undefined ? undefined : this.#ready()
+    if (resume === undefined || ready === undefined) return
+    this.#waiter = undefined
+    resume(ready)
+  }
+
+  #take(): Arr.NonEmptyReadonlyArray<Uint8Array> {
     const arrived = this.#arrived
-    if (Arr.isArrayNonEmpty(arrived)) {
-      this.#arrived = []
-      this.#arrivedBytes = 0
-      this.#resume()
-      return Exit.succeed(arrived)
-    }
-    switch (this.#state._tag) {
-      case "Open":
-      case "WriteClosed":
-        return this.#readShutdown ? done : undefined
-      case "ReadClosed":
-        return done
-      case "Closed":
-      case "Closing":
-        if (this.#failure !== undefined) return Exit.fail(this.#receiveError(this.#failure))
-        if (this.#state._tag === "Closing" && this.#state.peerFin) return done
-        if (this.#state.reason?._tag === "Graceful") return done
-        return Exit.fail(this.#receiveError())
-      case "Connecting":
-        return undefined
-    }
+    if (!Arr.isArrayNonEmpty(arrived)) throw new Error(secondReceiver)
+    this.#arrived = []
+    this.#arrivedBytes = 0
+    this.#resume()
+    return arrived
   }
 
   #linger(millis: number): void {
-    this.#arrived = []
-    this.#arrivedBytes = 0
     this.#discarded = 0
-    this.#wake()
+    this.#sendEnd = TransportReason.ConnectionClosed
+    this.#endReceive(Exit.fail(this.#receiveError()))
     this.#socket.end()
     this.#socket.resume()
     this.#lingering = setTimeout(() => this.#expire(), millis)
   }
 
-  /** The peer did not finish in time. What the kernel has taken it delivers still; what it has not is lost with RST. */
+  #discard(bytes: number): void {
+    if (this.#discarded > maxDiscard) return
+    this.#discarded += bytes
+    if (this.#discarded > maxDiscard) this.#expire()
+  }
+
+  /** The peer did not finish in time. What the kernel has taken it may deliver still; what it has not is lost with RST. */
   #expire(): void {
-    this.#dispatch({ _tag: "LingerExpired" })
-    if (this.#socket.writableFinished) this.#socket.destroy()
-    else if (this.#socket.writableLength === 0) this.#socket.once("finish", () => this.#socket.destroy())
-    else this.#reset()
+    this.#afterFin(() => {
+      this.#dispatch({ _tag: "LingerExpired" })
+      if (this.#socket.writableFinished) this.#socket.destroy()
+      else this.#reset()
+    })
   }
 
   /** RST is TCP's; a Unix domain socket has none, and its peer sees the end. */
@@ -272,19 +303,28 @@ export class NodeConnection implements Connection {
     else this.#socket.resetAndDestroy()
   }
 
-  #receiveError(cause?: unknown): ReceiveError {
-    const reason = cause === undefined
-      ? new TransportReason.ConnectionClosed({})
-      : TransportReason.fromCause(cause)
+  /**
+   * At once, but not in the one turn of the loop in which FIN is being sent: libuv refuses RST then (EINVAL), and
+   * node:net forgets the descriptor.
+   */
+  #afterFin(free: () => void): void {
+    const socket = this.#socket
+    const sending = socket.writableEnded && !socket.writableFinished && socket.writableLength === 0
+    if (sending && !socket.destroyed) socket.once("finish", free)
+    else free()
+  }
+
+  #receiveError(reason: TransportReason.TransportReason = new TransportReason.ConnectionClosed({})): ReceiveError {
     return new ReceiveError({ reason, local: this.local, remote: this.remote })
   }
 
-  #sendError(reason?: TransportReason.TransportReason): SendError {
-    reason ??= this.#failure !== undefined
-      ? TransportReason.fromCause(this.#failure)
-      : this.#writeShutdown
-      ? new TransportReason.WriteSideClosed({})
-      : new TransportReason.ConnectionClosed({})
+  #sendError(reason = this.#sendFailure()): SendError {
     return new SendError({ reason, local: this.local, remote: this.remote })
+  }
+
+  /** The stream knows of an error before its event comes. */
+  #sendFailure(): TransportReason.TransportReason {
+    const { errored } = this.#socket
+    return errored === null ? new this.#sendEnd({}) : TransportReason.fromCause(errored)
   }
 }

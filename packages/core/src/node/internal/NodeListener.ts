@@ -1,12 +1,12 @@
 // A Listener on a net.Server.
+import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Cause from "effect/Cause"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Net from "node:net"
-import * as Address from "../../Address.ts"
+import type * as Address from "../../Address.ts"
 import type { Listener, ListenOptions } from "../../Listener.ts"
 import { ListenError } from "../../TransportError.ts"
 import * as TransportReason from "../../TransportReason.ts"
@@ -19,16 +19,13 @@ const maxDrainMillis = 250
 
 const listening = (server: Net.Server, local: Address.Address, backlog: number): Effect.Effect<void, ListenError> =>
   Effect.callback((resume) => {
-    const fail = (reason: TransportReason.TransportReason) =>
-      resume(Effect.fail(new ListenError({ reason, local })))
+    const fail = (reason: TransportReason.TransportReason) => resume(Effect.fail(new ListenError({ reason, local })))
     const problem = endpointProblem(local)
     if (problem !== undefined) return fail(problem)
-    const onError = (cause: Error) => fail(TransportReason.fromCause(cause))
-    server.once("error", onError)
-    server.listen({ ...local, backlog }, () => {
-      server.off("error", onError)
-      resume(Effect.void)
-    })
+    server.on("error", (cause) => fail(TransportReason.fromCause(cause)))
+    server.listen({ ...local, backlog }, () => resume(Effect.void))
+    // While the name resolves, node:net cannot be stopped.
+    return Effect.sync(() => server.listening ? server.close() : server.once("listening", () => server.close()))
   })
 
 export const make = (
@@ -42,13 +39,7 @@ export const make = (
       capacity: backlog,
       strategy: "dropping"
     })
-    const server = Net.createServer({
-      allowHalfOpen: true,
-      pauseOnConnect: true,
-      noDelay: connectionSettings.noDelay,
-      keepAlive: connectionSettings.keepAlive,
-      keepAliveInitialDelay: connectionSettings.keepAliveInitialDelay
-    })
+    const server = Net.createServer({ ...connectionSettings.socket, pauseOnConnect: true })
     let accepted = 0
     server.on("connection", (socket) => {
       accepted++
@@ -58,12 +49,15 @@ export const make = (
     })
 
     yield* Effect.acquireRelease(listening(server, local, backlog), () =>
-      Effect.gen(function*() {
-        // The queue first: what it still holds nobody will accept.
-        const waiting = yield* Effect.orElseSucceed(Queue.clear(arrived), (): Array<NodeConnection> => [])
+      Effect.suspend(() => {
         stop()
-        yield* Effect.forEach(waiting, (connection) => connection.abort, { discard: true })
-      }))
+        // What is still there nobody will accept.
+        const waiting: Array<Effect.Effect<unknown>> = []
+        for (let next = Queue.takeUnsafe(arrived); next?._tag === "Success"; next = Queue.takeUnsafe(arrived)) {
+          waiting.push(next.value.abort)
+        }
+        return Effect.all(waiting, { concurrency: "unbounded", discard: true })
+      }), { interruptible: true })
     const bound = server.address()
     const address = typeof bound === "object" && bound !== null ? { host: bound.address, port: bound.port } : local
     server.on("error", (cause) =>

@@ -1,5 +1,4 @@
 // Connecting with node:net.
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Net from "node:net"
 import type * as Address from "../../Address.ts"
@@ -7,7 +6,7 @@ import type { ConnectOptions } from "../../Transport.ts"
 import { type Attempt, ConnectError } from "../../TransportError.ts"
 import * as TransportReason from "../../TransportReason.ts"
 import { addressesOf, endpointProblem } from "./endpoint.ts"
-import { NodeConnection, settings } from "./NodeConnection.ts"
+import { NodeConnection, settings, timerMillis } from "./NodeConnection.ts"
 
 const addressOf = (cause: unknown, asked: Address.Address): Address.Address =>
   cause instanceof Error && "address" in cause && typeof cause.address === "string" &&
@@ -32,19 +31,23 @@ export const dial = (
     const problem = endpointProblem(remote)
     if (problem !== undefined) return fail(problem, [])
 
-    const afterMillis = Duration.toMillis(Duration.fromInputUnsafe(options.timeout ?? "5 seconds"))
+    const afterMillis = timerMillis(options.timeout ?? "5 seconds")
     const connectionSettings = settings(options)
-    const socket = Net.connect({
-      ...remote,
-      allowHalfOpen: true,
-      noDelay: connectionSettings.noDelay,
-      keepAlive: connectionSettings.keepAlive,
-      keepAliveInitialDelay: connectionSettings.keepAliveInitialDelay
-    })
+    const socket = Net.connect({ ...remote, ...connectionSettings.socket })
+    // Only where every attempt has failed does the error tell of each.
+    const tried = new Map<string, Omit<Attempt, "reason"> & Partial<Attempt>>()
+    const onAttempt = (host: string, port: number, _family: number, cause?: Error) =>
+      tried.set(host, {
+        remote: { host, port },
+        ...(cause === undefined ? undefined : { reason: TransportReason.fromCause(cause) })
+      })
+    socket.on("connectionAttempt", onAttempt)
+    socket.on("connectionAttemptFailed", onAttempt)
     // Not Effect's clock: the kernel's time is real, also under TestClock.
     const deadline = setTimeout(() => {
       socket.destroy()
-      fail(new TransportReason.TimedOut({ afterMillis }), [])
+      const reason = new TransportReason.TimedOut({ afterMillis })
+      fail(reason, Array.from(tried.values(), (attempt) => ({ reason, ...attempt })))
     }, afterMillis)
     const onError = (cause: unknown) => {
       clearTimeout(deadline)
@@ -54,7 +57,7 @@ export const dial = (
     socket.on("error", onError)
     socket.once("connect", () => {
       clearTimeout(deadline)
-      socket.off("error", onError)
+      socket.off("error", onError).off("connectionAttempt", onAttempt).off("connectionAttemptFailed", onAttempt)
       resume(Effect.succeed(new NodeConnection(socket, addressesOf(socket, remote), connectionSettings)))
     })
     return Effect.sync(() => {

@@ -6,7 +6,7 @@ import * as TransportReason from "../../TransportReason.ts"
 // sun_path of sockaddr_un has 108 bytes with the final NUL on Linux, 104 on macOS and BSD.
 const maxPathBytes = process.platform === "linux" ? 107 : 103
 
-/** Why node:net would throw at the address instead of reporting an error; undefined where it would not. */
+/** Why node:net would throw at the address, or take another for it, instead of reporting an error. */
 export const endpointProblem = (address: Address.Address): TransportReason.InvalidAddress | undefined => {
   if (Address.isUnix(address)) {
     const bytes = Buffer.byteLength(address.path)
@@ -14,9 +14,13 @@ export const endpointProblem = (address: Address.Address): TransportReason.Inval
       ? undefined
       : new TransportReason.InvalidAddress({ detail: `the path has ${bytes} bytes, 1 to ${maxPathBytes} are allowed` })
   }
-  return Address.isPort(address.port)
-    ? undefined
-    : new TransportReason.InvalidAddress({ detail: `port ${address.port}, 0 to ${Address.maxPort} are allowed` })
+  if (!Address.isPort(address.port)) {
+    return new TransportReason.InvalidAddress({ detail: `port ${address.port}, 0 to ${Address.maxPort} are allowed` })
+  }
+  // For node:net the empty host is every interface when listening, localhost when connecting.
+  return address.host === "" || address.host.includes("\0")
+    ? new TransportReason.InvalidAddress({ detail: "the host is empty or has a NUL" })
+    : undefined
 }
 
 /** Both ends of a connected socket. A Unix socket has no address of its own, so it gets the one that was asked for. */

@@ -1,0 +1,68 @@
+import { assert, describe, it } from "@effect/vitest"
+import type { Connection } from "@framewire/core"
+import * as Effect from "effect/Effect"
+import { readFileSync } from "node:fs"
+import type * as Net from "node:net"
+import { bothWays, bounded } from "./support/index.ts"
+
+/** The kernel's timer of a socket: which one (2 is keep-alive) and in how many seconds. */
+const timer = ({ localPort = 0, remotePort = 0 }: Net.Socket): readonly [kind: number, seconds: number] => {
+  const hex = (port: number) => `:${port.toString(16).toUpperCase().padStart(4, "0")}`
+  const row = readFileSync("/proc/net/tcp", "utf8")
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/))
+    .find(([, local, remote]) => local?.endsWith(hex(localPort)) && remote?.endsWith(hex(remotePort)))
+  const [kind = "", ticks = ""] = row?.[5]?.split(":") ?? []
+  // Ticks of 10 ms, USER_HZ, on every Linux.
+  return [Number.parseInt(kind, 16), Number.parseInt(ticks, 16) / 100]
+}
+
+const linux = process.platform === "linux" ? {} : { skip: true }
+
+for (const [way, make] of Object.entries(bothWays)) {
+  describe(`keepAlive (${way})`, () => {
+    const table: ReadonlyArray<[Connection.ConnectionOptions["keepAlive"], seconds: number]> = [
+      [undefined, 30],
+      ["2 minutes", 120],
+      // The platform takes whole seconds, and for less than one the kernel's 2 hours.
+      ["100 millis", 1],
+      [0, 1],
+      ["1 day", 32_767],
+      ["Infinity", 32_767]
+    ]
+    for (const [keepAlive, seconds] of table) {
+      it.live(`${JSON.stringify(keepAlive)}: the kernel probes after ${seconds} s`, () =>
+        bounded(Effect.gen(function*() {
+          const { socket } = yield* make(keepAlive === undefined ? {} : { keepAlive })
+          const [kind, left] = timer(socket)
+          assert.strictEqual(kind, 2)
+          assert.isAtMost(left, seconds)
+          // Whatever time this test has taken since.
+          assert.isAbove(left, seconds - 12)
+        })), linux)
+    }
+
+    it.live("false: no probe", () =>
+      bounded(Effect.gen(function*() {
+        const { socket } = yield* make({ keepAlive: false })
+        assert.strictEqual(timer(socket)[0], 0)
+      })), linux)
+  })
+
+  describe(`readBuffer (${way})`, () => {
+    it.live("0 is 1: a reader that closes in the middle of a chunk does not stop the end from coming", () =>
+      bounded(Effect.gen(function*() {
+        const { connection, peer } = yield* make({ readBuffer: 0, linger: "1 hour" })
+        const closing = Effect.andThen(
+          connection.receive,
+          Effect.forkDetach(connection.close(), { startImmediately: true })
+        )
+        const fiber = yield* Effect.forkChild(closing, { startImmediately: true })
+        yield* peer.write("x")
+        assert.strictEqual(yield* peer.ended, "FIN")
+        yield* peer.end
+        assert.strictEqual((yield* connection.closed)._tag, "Graceful")
+        assert.isDefined(fiber.pollUnsafe())
+      })))
+  })
+}

@@ -1,0 +1,300 @@
+import { assert, describe, it } from "@effect/vitest"
+import { ByteReader, Decoder, LengthPrefixed, Lines } from "@framewire/framing"
+import * as Arbitrary from "effect/Arbitrary"
+import * as Schema from "effect/Schema"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
+import { bytes, hex, inChunks, join, random, readerOf, show, work } from "./support.ts"
+
+// Few different bytes, so that searches find some, and sizes on both sides of what the reader treats differently.
+const sizes = [0, 1, 2, 7, 100, 4095, 4096, 5000]
+const command = Schema.Struct({
+  op: Schema.Literals(["push", "push", "push", "take", "skip", "indexOf", "at", "uint", "peek"]),
+  size: Schema.Literals(sizes),
+  part: Schema.Number.check(Schema.isBetween({ minimum: 0, maximum: 1 })),
+  seed: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1000 }))
+})
+
+type Command = typeof command.Type
+
+/** Runs the commands on a reader and on a plain array, and compares all they say. */
+const compare = (commands: ReadonlyArray<Command>): void => {
+  const reader = ByteReader.make()
+  let model = new Uint8Array(0)
+  let offset = 0
+  const taken: Array<readonly [Uint8Array, string]> = []
+  for (const { op, part, seed, size } of commands) {
+    const next = random(seed)
+    const some = Math.round(part * model.length)
+    const index = Math.min(some, model.length - 1)
+    switch (op) {
+      case "push": {
+        const chunk = Uint8Array.from({ length: size }, () => next(50))
+        reader.push(chunk)
+        model = join([model, chunk]) as Uint8Array<ArrayBuffer>
+        break
+      }
+      case "take": {
+        const frame = reader.take(some)
+        assert.strictEqual(show(frame), show(model.slice(0, some)))
+        taken.push([frame, show(frame)])
+        model = model.slice(some)
+        offset += some
+        break
+      }
+      case "skip":
+        reader.skip(some)
+        model = model.slice(some)
+        offset += some
+        break
+      case "indexOf": {
+        const byte = next(60)
+        assert.strictEqual(reader.indexOf(byte, some), model.indexOf(byte, some))
+        break
+      }
+      case "at":
+        if (index >= 0) assert.strictEqual(reader.at(index), model[index])
+        break
+      case "uint": {
+        const width = Math.min(1 + next(6), model.length)
+        const from = Math.max(0, index - width)
+        const digits = Array.from(model.slice(from, from + width))
+        if (width === 0) break
+        assert.strictEqual(reader.uint(from, width, false), digits.reduce((value, digit) => value * 256 + digit, 0))
+        assert.strictEqual(reader.uint(from, width, true), digits.reduceRight((value, digit) => value * 256 + digit, 0))
+        break
+      }
+      case "peek":
+        assert.strictEqual(show(reader.peek(size)), show(model.slice(0, size)))
+        break
+    }
+    assert.strictEqual(reader.length, model.length)
+    assert.strictEqual(reader.offset, offset)
+  }
+  assert.strictEqual(show(reader.take(reader.length)), show(model))
+  for (const [frame, was] of taken) assert.strictEqual(show(frame), was, "a taken frame has changed")
+}
+
+describe("ByteReader", () => {
+  it.prop(
+    "says what a plain array would, whatever is done in whatever order",
+    { commands: Arbitrary.array(Arbitrary.schema(command), { maxLength: 40 }) },
+    ({ commands }) => compare(commands),
+    { arbitrary: { runs: 200, size: 40, seed: 1 } }
+  )
+
+  it("does so for long, and with thousands of bytes waiting", () => {
+    const next = random(2)
+    const ops = ["push", "push", "push", "take", "skip", "indexOf", "at", "uint", "peek"] as const
+    compare(Array.from({ length: 3000 }, () => ({
+      op: ops[next(ops.length)]!,
+      size: sizes[next(sizes.length)]!,
+      // Mostly a little at a time.
+      part: (next(1000) / 1000) ** 4,
+      seed: next(1000)
+    })))
+  })
+
+  it("an empty chunk is nothing", () => {
+    const reader = readerOf(bytes(""), bytes("ab"), bytes(""), bytes("c"))
+    assert.strictEqual(reader.length, 3)
+    assert.strictEqual(show(reader.take(3)), "abc")
+    assert.strictEqual(reader.length, 0)
+    assert.strictEqual(show(reader.take(0)), "")
+    assert.strictEqual(show(reader.peek(10)), "")
+    assert.strictEqual(reader.indexOf(0), -1)
+  })
+
+  it("an integer of 6 bytes is exact, in one chunk and in six", () => {
+    const all = hex("ff fe fd fc fb fa")
+    for (const reader of [readerOf(all), readerOf(...inChunks(all, 1))]) {
+      assert.strictEqual(reader.uint(0, 6, false), 0xfffefdfcfbfa)
+      assert.strictEqual(reader.uint(0, 6, true), 0xfafbfcfdfeff)
+      assert.strictEqual(reader.uint(0, 4, false), 0xfffefdfc)
+      assert.strictEqual(reader.uint(2, 4, true), 0xfafbfcfd)
+      assert.strictEqual(reader.uint(5, 1, true), 0xfa)
+    }
+  })
+
+  it("refuses what does not wait, and what is no number of bytes", () => {
+    const readers = () => [readerOf(), readerOf(bytes("ab")), readerOf(bytes("a"), bytes("b"))]
+    for (const reader of readers()) {
+      for (const size of [reader.length + 1, -1, 0.5, Number.NaN]) {
+        assert.throws(() => reader.take(size), RangeError)
+        assert.throws(() => reader.skip(size), RangeError)
+      }
+      assert.throws(() => reader.at(reader.length), RangeError)
+      assert.throws(() => reader.at(-1), RangeError)
+      assert.throws(() => reader.uint(reader.length, 1, false), RangeError)
+      assert.strictEqual(reader.indexOf(97, reader.length), -1)
+    }
+    const [, half] = readers()
+    half!.skip(1)
+    assert.throws(() => half!.at(-1), RangeError, "byte -1")
+    assert.strictEqual(half!.length, 1)
+  })
+
+  it("need says more, and keeps the number for who wants to know", () => {
+    const reader = readerOf(bytes("a"))
+    assert.strictEqual(reader.needed, 0)
+    const more = reader.need(7)
+    assert.strictEqual(reader.needed, 7)
+    assert.strictEqual(reader.need(), more)
+    assert.strictEqual(reader.needed, 0)
+  })
+
+  it("ends when it is told to", () => {
+    const reader = readerOf(bytes("a"))
+    assert.isFalse(reader.ended)
+    reader.end()
+    assert.isTrue(reader.ended)
+    assert.strictEqual(reader.length, 1)
+  })
+
+  it("a frame within one chunk is a view of it, one over several a copy", () => {
+    const first = bytes("abcd")
+    const reader = readerOf(first, bytes("ef"))
+    assert.strictEqual(reader.take(2).buffer, first.buffer)
+    const over = reader.take(4)
+    assert.strictEqual(show(over), "cdef")
+    assert.notStrictEqual(over.buffer, first.buffer)
+  })
+
+  it("peek is a copy: to change it changes nothing", () => {
+    const reader = readerOf(bytes("ab"), bytes("cd"))
+    reader.peek(4).fill(0)
+    assert.strictEqual(show(reader.take(4)), "abcd")
+  })
+
+  it("frames of a Buffer are plain Uint8Arrays, so that slice copies", () => {
+    const chunk = Buffer.from("abcdef")
+    const reader = readerOf(chunk, Buffer.from("ghi"))
+    for (const frame of [reader.take(3), reader.peek(3), reader.take(5), reader.take(1)]) {
+      assert.strictEqual(Object.getPrototypeOf(frame), Uint8Array.prototype)
+    }
+  })
+
+  it("a frame that was taken does not change when more bytes come", () => {
+    const reader = ByteReader.make()
+    const next = random(3)
+    const taken: Array<readonly [Uint8Array, string]> = []
+    for (let round = 0; round < 3000; round++) {
+      const size = 1 + next(300)
+      reader.push(Uint8Array.from({ length: size }, () => next(256)))
+      while (reader.length > 1 && next(3) > 0) {
+        const frame = reader.take(1 + next(Math.min(reader.length, 200)))
+        taken.push([frame, show(frame)])
+      }
+    }
+    for (const [frame, was] of taken) assert.strictEqual(show(frame), was)
+  })
+})
+
+describe("ByteReader works in proportion to the bytes", () => {
+  const feed = <A>(decoder: Decoder.Decoder<A>, chunks: ReadonlyArray<Uint8Array>): Array<A> => {
+    const reader = ByteReader.make()
+    const step = decoder.start()
+    const frames: Array<A> = []
+    for (const chunk of chunks) {
+      reader.push(chunk)
+      assert.isUndefined(Decoder.run(step, reader, frames))
+    }
+    return frames
+  }
+  const size = 100_000
+  const line = new Uint8Array(size + 1).fill(97)
+  line[size] = 10
+  const frame = new Uint8Array(size + 4)
+  frame.set([0, 1, 0x86, 0xa0])
+
+  it("a line that comes byte by byte is searched once and copied twice", () => {
+    const chunks = inChunks(line, 1)
+    let frames: ReadonlyArray<Uint8Array> = []
+    const done = work(() => {
+      frames = feed(Lines.make().decoder, chunks)
+    })
+    assert.deepStrictEqual(frames.map(({ length }) => length), [size])
+    assert.isAtMost(done.searched, size + 1)
+    // To join what waits, and to take it.
+    assert.isAtMost(done.copied, 2 * (size + 1))
+    assert.isAtMost(done.read, 2 * size)
+    assert.isAtMost(done.looked, 30 * size)
+  })
+
+  it("so is a frame behind a length", () => {
+    const chunks = inChunks(frame, 1)
+    let frames: ReadonlyArray<Uint8Array> = []
+    const done = work(() => {
+      frames = feed(LengthPrefixed.u32be().decoder, chunks)
+    })
+    assert.deepStrictEqual(frames.map(({ length }) => length), [size])
+    assert.strictEqual(done.searched, 0)
+    assert.isAtMost(done.copied, 2 * (size + 4))
+    assert.isAtMost(done.read, 8 * size)
+    assert.isAtMost(done.looked, 30 * size)
+  })
+
+  it("bytes that wait one by one are joined to few chunks, in buffers not much larger than they", () => {
+    const reader = ByteReader.make()
+    const chunks = inChunks(line, 1)
+    const pushing = work(() => chunks.forEach((chunk) => reader.push(chunk)))
+    assert.isAtMost(pushing.allocated, 3 * size)
+    const taking = work(() => reader.take(reader.length))
+    assert.isAtMost(taking.copies, 8)
+  })
+
+  // 4 KiB chunks are not joined, and 4000 of them wait.
+  const count = 4000
+  const wait = inChunks(new Uint8Array(count * 4096).fill(97), 4096)
+
+  it("a long line in many chunks: no chunk is visited again for each that comes", () => {
+    const done = work(() => feed(Lines.make({ limit: 2 ** 30 }).decoder, [...wait, bytes("\n")]))
+    assert.isAtMost(done.looked, 30 * count)
+    assert.isAtMost(done.searched, count * 4096 + 1)
+    assert.isAtMost(done.copied, count * 4096 + 1)
+  })
+
+  it("nor when a decoder looks at the first bytes each time, too", () => {
+    const decoder = Decoder.make(() => {
+      let searched = 0
+      return (reader) => {
+        for (const index of [0, 5000]) if (index < reader.length) reader.at(index)
+        const end = reader.indexOf(10, searched)
+        searched = reader.length
+        return end < 0 ? reader.need() : reader.take(end + 1)
+      }
+    })
+    const done = work(() => feed(decoder, [...wait, bytes("\n")]))
+    assert.isAtMost(done.looked, 40 * count)
+  })
+
+  it("a large frame in many chunks is copied once", () => {
+    const size = count * 4096
+    const header = Uint8Array.of(size >>> 24, size >>> 16, size >>> 8, size)
+    const done = work(() => feed(LengthPrefixed.u32be({ limit: 2 ** 30 }).decoder, [header, ...wait]))
+    assert.strictEqual(done.copied, size)
+    assert.isAtMost(done.looked, 30 * count)
+  })
+
+  it("what was taken is let go", async () => {
+    setFlagsFromString("--expose-gc")
+    const collect = runInNewContext("gc") as () => void
+    const reader = ByteReader.make()
+    const chunks = Array.from({ length: 4 }, () => {
+      const chunk = new Uint8Array(65_536)
+      reader.push(chunk)
+      return new WeakRef(chunk.buffer)
+    })
+    const alive = async () => {
+      // A WeakRef that was looked at lives until the end of the task.
+      await new Promise((resolve) => setImmediate(resolve))
+      collect()
+      return chunks.map((chunk) => chunk.deref() !== undefined)
+    }
+    reader.indexOf(1)
+    reader.skip(2 * 65_536)
+    assert.deepStrictEqual(await alive(), [false, false, true, true])
+    reader.skip(reader.length)
+    assert.deepStrictEqual(await alive(), [false, false, false, false])
+  })
+})
