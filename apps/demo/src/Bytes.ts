@@ -18,5 +18,7 @@ export const spacedHex = (bytes: Uint8Array, atMost = 16): string => {
 }
 
 /** As text in quotes, the first `atMost` bytes; what is not UTF-8 shows as U+FFFD. */
-export const quoted = (bytes: Uint8Array, atMost = 64): string =>
-  `"${visible(decoder.decode(bytes.subarray(0, atMost)))}"${bytes.length > atMost ? "..." : ""}`
+export const quoted = (bytes: Uint8Array, atMost = 64): string => {
+  const text = decoder.decode(bytes.subarray(0, atMost)).replaceAll(/["\\]/g, "\\$&")
+  return `"${visible(text)}"${bytes.length > atMost ? "..." : ""}`
+}

@@ -66,7 +66,7 @@ const talk = Effect.fnUntraced(function*(address: string, framing: Codec.Framing
 
   yield* Effect.raceFirst(receiving, Effect.andThen(sending, Effect.never))
   if (broken) return yield* new CommandError.CommandError({ message: "", exitCode: 1 })
-  if (refused > 0) return yield* CommandError.failure({ message: `${refused} of the lines were not sent` })
+  if (refused > 0) return yield* CommandError.failure({ message: `lines not sent: ${refused}` })
 })
 
 export const connect = Command.make(

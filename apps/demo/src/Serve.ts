@@ -31,6 +31,8 @@ const echo = Command.make(
   Effect.fnUntraced(
     function*(options) {
       const framing = yield* Options.parseFraming(options.framing)
+      if (!Address.isPort(options.port)) return yield* CommandError.usage(`--port: 0 to ${Address.maxPort}`)
+      if (options.delay < 0) return yield* CommandError.usage("--delay: 0 ms or more")
       const complaints = Complaints.make()
       const answer = options.delay > 0
         ? (frame: Uint8Array) => Effect.delay(Effect.succeed(frame), Duration.millis(options.delay))

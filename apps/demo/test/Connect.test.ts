@@ -240,7 +240,7 @@ describe("connect, with lines that the framing refuses", () => {
       assert.strictEqual(stdout, "one\ntwo\n")
       assert.strictEqual(
         stderr,
-        "framewire: not sent: a frame of 256 bytes, 255 are allowed\nframewire: 1 of the lines were not sent\n"
+        "framewire: not sent: a frame of 256 bytes, 255 are allowed\nframewire: lines not sent: 1\n"
       )
       assert.strictEqual(code, 1)
     }))
