@@ -48,15 +48,18 @@ export interface Connection {
    * **Limits**: fails with `WriteBufferExceeded`, and sends nothing, while more than `maxWriteBuffer` bytes of earlier
    * sends wait. Interruption stops the waiting, not the sending.
    */
-  readonly send: (bytes: Uint8Array) => Effect.Effect<void, SendError>
+  send(bytes: Uint8Array): Effect.Effect<void, SendError>
 
   /** `send` for many chunks in order, as one write to the platform. */
-  readonly sendAll: (chunks: ReadonlyArray<Uint8Array>) => Effect.Effect<void, SendError>
+  sendAll(chunks: ReadonlyArray<Uint8Array>): Effect.Effect<void, SendError>
 
   /** Half-close: sends FIN after all that was sent before. Receiving goes on. Again: nothing happens. */
   readonly shutdownWrite: Effect.Effect<void, SendError>
 
-  /** Stops reading from the peer: what has arrived here is still delivered, then `receive` is `Cause.Done`. */
+  /**
+   * Stops reading from the peer: what has arrived on this host, in the kernel's buffer too, is still delivered, then
+   * `receive` is `Cause.Done`. A peer that keeps sending is stopped after some 16 chunks of the platform.
+   */
   readonly shutdownRead: Effect.Effect<void>
 
   /**
@@ -64,7 +67,7 @@ export interface Connection {
    * `linger` (default: the connection's), or 64 KiB discarded, the socket is freed as it is, by RST where our bytes are
    * still unsent. Later calls join the first.
    */
-  readonly close: (options?: { readonly linger?: Duration.Input }) => Effect.Effect<CloseReason>
+  close(options?: { readonly linger?: Duration.Input }): Effect.Effect<CloseReason>
 
   /** Frees the socket at once and answers the peer with RST; what was not yet sent is lost. */
   readonly abort: Effect.Effect<CloseReason>

@@ -18,6 +18,7 @@ import {
   receiveAll,
   receiveBytes,
   received,
+  tellsRstAfterBytes,
   turn
 } from "./support/index.ts"
 
@@ -45,43 +46,51 @@ for (const [way, make] of Object.entries(bothWays)) {
         yield* eventually(() => peer.socket.closed)
         assert.strictEqual(socket.bytesRead, 0)
         assert.deepStrictEqual(yield* receiveAll(connection), { text: "last words", end: "ConnectionReset" })
-      })))
+      })), tellsRstAfterBytes)
 
-    it.live("bytes come before the RST that followed them: this process has seen both", () =>
-      bounded(Effect.gen(function*() {
-        const pair = yield* make()
-        const { connection, peer, socket } = pair
-        yield* flowing(pair)
-        yield* peer.write("last words")
-        yield* flushed(peer)
-        yield* peer.reset
-        yield* eventually(() => socket.closed)
-        assert.deepStrictEqual(yield* receiveAll(connection), { text: "last words", end: "ConnectionReset" })
-        assert.strictEqual(reasonOf(yield* connection.closed), "Failed")
-        assert.deepStrictEqual(yield* receiveAll(connection), { text: "", end: "ConnectionReset" })
-      })))
+    it.live(
+      "bytes come before the RST that followed them: this process has seen both",
+      () =>
+        bounded(Effect.gen(function*() {
+          const pair = yield* make()
+          const { connection, peer, socket } = pair
+          yield* flowing(pair)
+          yield* peer.write("last words")
+          yield* flushed(peer)
+          yield* peer.reset
+          yield* eventually(() => socket.closed)
+          assert.deepStrictEqual(yield* receiveAll(connection), { text: "last words", end: "ConnectionReset" })
+          assert.strictEqual(reasonOf(yield* connection.closed), "Failed")
+          assert.deepStrictEqual(yield* receiveAll(connection), { text: "", end: "ConnectionReset" })
+        })),
+      tellsRstAfterBytes
+    )
 
-    it.live("bytes come before the RST that followed them: paused by backpressure", () =>
-      bounded(Effect.gen(function*() {
-        const pair = yield* make({ readBuffer: 10 })
-        const { connection, peer, socket } = pair
-        yield* flowing(pair)
-        // Some waits in our buffer, some in the stream's, and some in this host's kernel.
-        const sent = "0123456789".repeat(15_000)
-        yield* peer.write(sent)
-        yield* eventually(() => socket.readableLength > 0)
-        yield* flushed(peer)
-        yield* peer.reset
-        yield* eventually(() => peer.socket.closed)
-        yield* turn
-        assert.isFalse(socket.destroyed)
-        const before = socket.bytesRead - 2
-        assert.isBelow(before, sent.length)
-        const all = yield* receiveAll(connection)
-        assert.strictEqual(all.end, "ConnectionReset")
-        assert.isAbove(all.text.length, before)
-        assert.isTrue(sent.startsWith(all.text))
-      })))
+    it.live(
+      "bytes come before the RST that followed them: paused by backpressure",
+      () =>
+        bounded(Effect.gen(function*() {
+          const pair = yield* make({ readBuffer: 10 })
+          const { connection, peer, socket } = pair
+          yield* flowing(pair)
+          // Some waits in our buffer, some in the stream's, and some in this host's kernel.
+          const sent = "0123456789".repeat(15_000)
+          yield* peer.write(sent)
+          yield* eventually(() => socket.readableLength > 0)
+          yield* flushed(peer)
+          yield* peer.reset
+          yield* eventually(() => peer.socket.closed)
+          yield* turn
+          assert.isFalse(socket.destroyed)
+          const before = socket.bytesRead - 2
+          assert.isBelow(before, sent.length)
+          const all = yield* receiveAll(connection)
+          assert.strictEqual(all.end, "ConnectionReset")
+          assert.isAbove(all.text.length, before)
+          assert.isTrue(sent.startsWith(all.text))
+        })),
+      tellsRstAfterBytes
+    )
 
     it.live("bytes come before the RST that a send finds: what this process had read", () =>
       bounded(Effect.gen(function*() {
@@ -114,7 +123,7 @@ for (const [way, make] of Object.entries(bothWays)) {
         yield* peer.reset
         assert.deepStrictEqual(yield* Fiber.join(all), { text: "too large", end: "ConnectionReset" })
         assert.strictEqual((yield* Fiber.join(send)).reason._tag, "ConnectionReset")
-      })))
+      })), tellsRstAfterBytes)
 
     it.live("the end stays the end, also when a send fails after it", () =>
       bounded(Effect.gen(function*() {
@@ -230,12 +239,33 @@ for (const [way, make] of Object.entries(bothWays)) {
         assert.strictEqual(yield* received(connection), "end")
       })))
 
-    it.live("before the first receive: it is the end at once", () =>
+    it.live("before the first receive: delivers what waits in the kernel, and then the end", () =>
       bounded(Effect.gen(function*() {
         const { connection, peer } = yield* make()
-        yield* peer.write("unheard")
+        yield* peer.write("heard")
         yield* connection.shutdownRead
+        assert.strictEqual(yield* received(connection), "heard")
         assert.strictEqual(yield* received(connection), "end")
+      })))
+
+    it.live("with nothing in the kernel: it is the end, and what comes later is not heard", () =>
+      bounded(Effect.gen(function*() {
+        const { connection, peer } = yield* make()
+        yield* connection.shutdownRead
+        yield* peer.write("unheard")
+        assert.strictEqual(yield* received(connection), "end")
+      })))
+
+    it.live("stops a peer that never stops sending", () =>
+      bounded(Effect.gen(function*() {
+        const { connection, peer } = yield* make({ readBuffer: 100_000_000 })
+        void peer.write(new Uint8Array(50_000_000))
+        yield* connection.shutdownRead
+        let taken = 0
+        yield* Effect.ignore(Effect.forever(Effect.map(connection.receive, (chunks) => {
+          for (const chunk of chunks) taken += chunk.length
+        })))
+        assert.isBelow(taken, 4_000_000)
       })))
 
     it.live("close discards at most its 64 KiB after it", () =>

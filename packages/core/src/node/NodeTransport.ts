@@ -12,6 +12,8 @@ import * as NodeListener from "./internal/NodeListener.ts"
 /**
  * Sockets of the operating system.
  *
+ * **Limits**: before libuv 1.52, thus on Node 22, a RST that comes together with bytes looks like the peer's FIN.
+ *
  * @category layers
  * @since 0.1.0
  */

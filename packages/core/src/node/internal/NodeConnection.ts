@@ -56,6 +56,9 @@ const probeMillis = (duration: Duration.Input): number => Math.min(Math.max(time
 // What close still takes from a peer that keeps sending, before it stops waiting for the peer's FIN.
 const maxDiscard = 65_536
 
+// How long shutdownRead follows a peer that keeps sending, in turns of the loop: each brings 64 KiB at most.
+const maxDrainTurns = 16
+
 const done = Exit.fail(Cause.Done())
 
 const secondReceiver = "receive is already running in another fiber of this connection"
@@ -72,6 +75,8 @@ export class NodeConnection implements Connection {
   #state: ConnectionState.ConnectionState = ConnectionState.open
   #arrived: Array<Uint8Array> = []
   #arrivedBytes = 0
+  /** Chunks that came in all. */
+  #received = 0
   /** What receive gives when nothing is left, decided once. */
   #receiveEnd: Exit.Exit<never, ReceiveError | Cause.Done> | undefined
   #reading = false
@@ -158,12 +163,28 @@ export class NodeConnection implements Connection {
   }
 
   get shutdownRead(): Effect.Effect<void> {
-    return Effect.sync(() => {
-      if (this.#receiveEnd !== undefined) return
-      this.#reading = false
-      this.#socket.pause()
-      this.#keepBuffered()
-      this.#endReceive(done)
+    return Effect.callback((resume) => {
+      if (this.#receiveEnd !== undefined) return resume(Effect.void)
+      // What waits in the kernel has arrived, too: read on until two turns of the loop, and so one whole poll of it,
+      // bring nothing; a peer that never stops sending is stopped after some.
+      this.#resume()
+      let turns = 0
+      let quiet = 0
+      let before = this.#received
+      const turn = () => {
+        quiet = this.#received === before ? quiet + 1 : 0
+        before = this.#received
+        if (++turns < maxDrainTurns && quiet < 2 && this.#receiveEnd === undefined) {
+          setImmediate(turn)
+          return
+        }
+        this.#reading = false
+        this.#socket.pause()
+        this.#keepBuffered()
+        this.#endReceive(done)
+        resume(Effect.void)
+      }
+      setImmediate(turn)
     })
   }
 
@@ -199,6 +220,7 @@ export class NodeConnection implements Connection {
   }
 
   readonly #onData = (chunk: Uint8Array): void => {
+    this.#received++
     if (this.#discarded >= 0) return this.#discard(chunk.length)
     this.#arrived.push(chunk)
     this.#arrivedBytes += chunk.length
