@@ -125,7 +125,7 @@ export const connect = <Req, Res>(
       else wake = () => resume(Effect.void)
     }).pipe(
       Effect.andThen(write),
-      Effect.forever,
+      Effect.forever({ disableYield: true }),
       // Answers that have arrived are good: the reader takes them, and fails the rest with this failure.
       Effect.catch((failure) => {
         ended ??= failure
@@ -153,7 +153,7 @@ export const connect = <Req, Res>(
         return Effect.fail(Cause.isDone(error) ? new LineClosed({ by: "peer" }) : error)
       }
     })
-    const reading = Effect.forever(read).pipe(
+    const reading = Effect.forever(read, { disableYield: true }).pipe(
       Effect.catch((failure) => fail(failure)),
       // A codec that throws is a defect of those who wait: nobody else would see it.
       Effect.catchDefect((defect) => fail(new LineClosed({ by: "self" }), Exit.die(defect))),

@@ -14,7 +14,7 @@ import { bounded, eventually, lines, RawServer } from "./support/index.ts"
 const deaf = Effect.gen(function*() {
   const child = yield* Effect.acquireRelease(
     Effect.sync(() =>
-      spawn(process.execPath, [join(import.meta.dirname, "support/deaf.mjs")], { stdio: ["ignore", "pipe", "inherit"] })
+      spawn(process.execPath, [join(import.meta.dirname, "support/deaf.ts")], { stdio: ["ignore", "pipe", "inherit"] })
     ),
     (it) => Effect.sync(() => it.kill("SIGKILL"))
   )

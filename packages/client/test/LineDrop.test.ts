@@ -6,7 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import type * as Net from "node:net"
-import { bounded, capricious, eventually, lines, RawServer } from "./support/index.ts"
+import { bounded, capricious, eventually, FakeTransport, lines, RawServer } from "./support/index.ts"
 
 const range = (count: number) => Array.from({ length: count }, (_, index) => index)
 const every = { concurrency: "unbounded" } as const
@@ -198,6 +198,27 @@ describe("the line drops", () => {
       for (const { delivery } of yield* Fiber.join(first)) assert.strictEqual(delivery, "MaybeSent")
       for (const { delivery } of yield* Fiber.join(second)) assert.strictEqual(delivery, "NotSent")
       yield* Effect.timeout(client.closed, "5 seconds")
+    })))
+
+  it.live("a send that fails takes no answer away that has arrived", () =>
+    bounded(Effect.gen(function*() {
+      const fake = FakeTransport.make()
+      const client = yield* Effect.provide(Client.connect(lines, fake.address), fake.layer)
+      const first = yield* Effect.forkChild(client.request("first"))
+      yield* eventually(() => fake.sent() === "first\n")
+      fake.breakSends("first\n")
+      const second = yield* Effect.flip(client.request("second"))
+      assert.strictEqual(yield* Fiber.join(first), "first")
+      assert.strictEqual(reasonOf(second), "MaybeSent SendError.BrokenPipe")
+      yield* isOver(client, "SendError.BrokenPipe")
+    })))
+
+  it.live("closed settles though the server never closes", () =>
+    bounded(Effect.gen(function*() {
+      const server = yield* RawServer.make({ finishes: false, onLine: (_, socket) => socket.write("a\nb\n") })
+      const client = yield* Client.connect(lines, server.address, { linger: "50 millis" })
+      yield* client.request("a")
+      assert.strictEqual((yield* client.closed)._tag, "LingerExpired")
     })))
 
   it.live("nothing that was called unsent ever arrives, whenever the line drops and wherever the runtime yields", () =>

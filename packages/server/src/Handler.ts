@@ -93,7 +93,8 @@ export const respond = <Req, Res, E = never, R = never>(
       }
       yield* flush
     })
-    return yield* Effect.forever(batch).pipe(
+    // A batch waits for its bytes: no need to yield as well.
+    return yield* Effect.forever(batch, { disableYield: true }).pipe(
       // Answers in front of a failure are good answers.
       Effect.tapCause((cause) => Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.ignore(flush)),
       Pull.catchDone(() => Effect.void)

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 
 export { capricious } from "./capricious.ts"
+export * as FakeTransport from "./FakeTransport.ts"
 export * as RawServer from "./RawServer.ts"
 
 /** Lines both ways. */

@@ -1,9 +1,12 @@
+// A client and a server of ours, many times, with answers that come when they like.
 import { assert, describe, it } from "@effect/vitest"
 import { Client } from "@framewire/client"
+import { NodeTransport } from "@framewire/core/node"
+import { Codec, Lines, Protocol } from "@framewire/framing"
 import { Server } from "@framewire/server"
 import * as Effect from "effect/Effect"
-import { bounded, lines } from "./support/index.ts"
 
+const lines = Protocol.symmetric(Codec.text(Lines.make()))
 const clients = 50
 const requests = 200
 
@@ -15,7 +18,7 @@ const random = (seed: number) => () => {
 
 describe("load", () => {
   it.live("50 clients with 200 requests each get every one its own answer", () =>
-    bounded(Effect.gen(function*() {
+    Effect.gen(function*() {
       const next = random(42)
       const pause = Effect.suspend(() => {
         const dice = next()
@@ -47,5 +50,5 @@ describe("load", () => {
       const report = yield* server.stop
       assert.strictEqual(report.accepted, clients)
       assert.strictEqual(report.reset, 0)
-    })))
+    }).pipe(Effect.scoped, Effect.provide(NodeTransport.layer), Effect.timeout("15 seconds")))
 })
