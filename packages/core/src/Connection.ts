@@ -58,7 +58,7 @@ export interface Connection {
 
   /**
    * Stops reading from the peer: what has arrived on this host, in the kernel's buffer too, is still delivered, then
-   * `receive` is `Cause.Done`. A peer that keeps sending is stopped after some 16 chunks of the platform.
+   * `receive` is `Cause.Done`. A peer that keeps sending is stopped after some 1 MiB.
    */
   readonly shutdownRead: Effect.Effect<void>
 

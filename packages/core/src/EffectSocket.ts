@@ -10,65 +10,69 @@
  *
  * @since 0.1.0
  */
+import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as FiberSet from "effect/FiberSet"
 import * as Latch from "effect/Latch"
-import * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
-import * as Semaphore from "effect/Semaphore"
 import * as Socket from "effect/socket/Socket"
 import * as SocketServer from "effect/socket/SocketServer"
 import * as Address from "./Address.ts"
 import type { Connection, ConnectionOptions } from "./Connection.ts"
+import * as Acceptor from "./internal/Acceptor.ts"
+import * as Outbox from "./internal/Outbox.ts"
 import * as WireConnection from "./internal/WireConnection.ts"
 import type { Listener } from "./Listener.ts"
 import { ConnectError, ReceiveError, SendError } from "./TransportError.ts"
 import * as TransportReason from "./TransportReason.ts"
 
-const closeError = (code: number, closeReason?: string) =>
-  new Socket.SocketError({ reason: new Socket.SocketCloseError({ code, closeReason }) })
-const openError = (cause: ConnectError) =>
-  new Socket.SocketError({
-    reason: new Socket.SocketOpenError({ kind: cause.reason._tag === "TimedOut" ? "Timeout" : "Unknown", cause })
-  })
-const readError = (cause: ReceiveError) => new Socket.SocketError({ reason: new Socket.SocketReadError({ cause }) })
-const writeError = (cause: SendError) => new Socket.SocketError({ reason: new Socket.SocketWriteError({ cause }) })
+const errorOf = (reason: Socket.SocketErrorReason) => new Socket.SocketError({ reason })
+const closeError = (code: number, closeReason?: string) => errorOf(new Socket.SocketCloseError({ code, closeReason }))
+
+/**
+ * How a socket treats its connection.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface SocketOptions {
+  /** How long a write may wait without progress, before it fails with `TimedOut` and resets the connection. Default 30 s. */
+  readonly writeTimeout?: Duration.Input
+}
 
 /** A connection while a socket stands on it. */
 interface Link {
   readonly connection: Connection
-  // One write at a time: the others wait here, as they must for a peer that reads slowly, and not in the connection,
-  // which would refuse them.
-  readonly writing: Semaphore.Semaphore
+  readonly outbox: Outbox.Outbox
   /** What pull says after we closed it. */
   ended: Socket.SocketError
 }
 
-const linkOf = (connection: Connection): Link => ({
+const linkOf = (connection: Connection, { writeTimeout = "30 seconds" }: SocketOptions = {}): Link => ({
   connection,
-  writing: Semaphore.makeUnsafe(1),
+  outbox: Outbox.make(connection, writeTimeout),
   ended: closeError(1006)
 })
 
 const readerOf = (link: Link): Socket.Reader => ({
   pull: Effect.mapError(link.connection.receive, (error) => {
     if (Cause.isDone(error)) return closeError(1000)
-    return error.reason._tag === "ConnectionClosed" ? link.ended : readError(error)
+    return error.reason._tag === "ConnectionClosed" ? link.ended : errorOf(new Socket.SocketReadError({ cause: error }))
   }),
   upgrade: Socket.SocketUpgradeError.unsupported
 })
 
 const encoder = new TextEncoder()
+const toBytes = (chunk: Uint8Array | string) => typeof chunk === "string" ? encoder.encode(chunk) : chunk
 
 /** `connected` suspends until there is a link, `current` does not. */
 const writerOf = (connected: Effect.Effect<Link>, current: () => Link | undefined): Socket.Socket["writer"] => {
-  const writeAll = (chunks: ReadonlyArray<Uint8Array | string>) =>
-    Effect.flatMap(connected, ({ connection, writing }) =>
-      writing.withPermit(
-        connection.sendAll(chunks.map((chunk) => typeof chunk === "string" ? encoder.encode(chunk) : chunk))
-      )).pipe(Effect.mapError(writeError))
+  const writeAll: Socket.Writer["writeAll"] = (chunks) =>
+    Effect.flatMap(connected, ({ outbox }) => outbox.sendAll(Arr.map(chunks, toBytes))).pipe(
+      Effect.mapError((cause) => errorOf(new Socket.SocketWriteError({ cause })))
+    )
   const close = ({ code, reason }: Socket.CloseEvent) =>
     Effect.flatMap(connected, (link) => {
       link.ended = closeError(code, reason)
@@ -80,14 +84,7 @@ const writerOf = (connected: Effect.Effect<Link>, current: () => Link | undefine
       write: (chunk) => Socket.isCloseEvent(chunk) ? Effect.asVoid(close(chunk)) : writeAll([chunk]),
       writeAll
     }),
-    () =>
-      Effect.suspend(() => {
-        const link = current()
-        // FIN waits for what was written before, and thus for the peer; a finalizer must not.
-        return link === undefined
-          ? Effect.void
-          : Effect.forkDetach(Effect.ignore(link.connection.shutdownWrite), { startImmediately: true })
-      })
+    () => Effect.suspend(() => current()?.outbox.finish ?? Effect.void)
   )
 }
 
@@ -97,19 +94,25 @@ const writerOf = (connected: Effect.Effect<Link>, current: () => Link | undefine
  * **Contract**: what `Socket` promises, and in addition:
  *
  * 1. A write to a connection that has ended fails; only where there is no connection it waits for the next.
- * 2. Writes of many fibers go one after the other, and wait for a peer that reads slowly.
+ * 2. Writes of many fibers go one after the other, each as a whole, and wait for a peer that reads slowly, but not for one
+ *    that does not read at all: an `RpcServer` waits for its last answers before it lets go of its connections.
  * 3. Closing the reader's scope closes the connection gracefully and waits for the peer no longer than its linger.
  * 4. Writing `CloseEvent` with code 1000 closes gracefully, with any other code it resets; `pull` then fails with that code.
  *
- * **Limits**: `upgrade` is not supported.
- *
- * **Errors**: `SocketError`. The peer's FIN is a `SocketCloseError` with code 1000, our own close one with 1006. Any other
- * has our `ConnectError`, `ReceiveError` or `SendError` as its `cause`.
+ * **Errors**: `SocketError`: `SocketCloseError` with code 1000 for the peer's FIN and 1006 for our own close; any other reason
+ * has our `ConnectError`, `ReceiveError` or `SendError` as its `cause`. `upgrade` is not supported.
  *
  * @category converting
  * @since 0.1.0
  */
-export const toSocket = (dial: Effect.Effect<Connection, ConnectError, Scope.Scope>): Socket.Socket => {
+export const toSocket = (
+  dial: Effect.Effect<Connection, ConnectError, Scope.Scope>,
+  options?: SocketOptions
+): Socket.Socket => {
+  const opened = Effect.mapError(dial, (cause) => {
+    const kind = cause.reason._tag === "TimedOut" ? "Timeout" : "Unknown"
+    return errorOf(new Socket.SocketOpenError({ kind, cause }))
+  })
   let current: Link | undefined
   const dialled = Latch.makeUnsafe()
   const connected: Effect.Effect<Link> = Effect.suspend(() =>
@@ -117,17 +120,15 @@ export const toSocket = (dial: Effect.Effect<Connection, ConnectError, Scope.Sco
   )
   return Socket.make({
     reader: Effect.gen(function*() {
-      const link = linkOf(yield* Effect.mapError(dial, openError))
+      const link = linkOf(yield* opened, options)
       yield* Effect.acquireRelease(
         Effect.sync(() => {
           current = link
           dialled.openUnsafe()
         }),
         () => {
-          if (current === link) {
-            current = undefined
-            dialled.closeUnsafe()
-          }
+          if (current === link) dialled.closeUnsafe()
+          if (current === link) current = undefined
           return link.connection.close()
         }
       )
@@ -146,8 +147,8 @@ export const toSocket = (dial: Effect.Effect<Connection, ConnectError, Scope.Sco
  * @category converting
  * @since 0.1.0
  */
-export const fromAccepted = (connection: Connection): Socket.Socket => {
-  const link = linkOf(connection)
+export const fromAccepted = (connection: Connection, options?: SocketOptions): Socket.Socket => {
+  const link = linkOf(connection, options)
   return Socket.make({
     reader: Effect.acquireRelease(Effect.succeed(readerOf(link)), () => connection.close()),
     writer: writerOf(Effect.succeed(link), () => link)
@@ -162,38 +163,6 @@ const isQuiet = (cause: Cause.Cause<unknown>): boolean =>
   cause.reasons.every((reason) =>
     Cause.isInterruptReason(reason) || isEnd(Cause.isFailReason(reason) ? reason.error : reason.defect)
   )
-
-const serve = <R, E, A>(
-  listener: Listener,
-  handler: (socket: Socket.Socket) => Effect.Effect<A, E, R>
-): Effect.Effect<never, SocketServer.SocketServerError, Exclude<R, Scope.Scope>> =>
-  Effect.scoped(Effect.gen(function*() {
-    const handlers = yield* FiberSet.make<void>()
-    // What was accepted is served: no interruption comes before the fiber that ends the connection.
-    const acceptOne = Effect.uninterruptibleMask((restore) => {
-      const scope = Scope.makeUnsafe()
-      return restore(Scope.provide(listener.accept, scope)).pipe(
-        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
-        Effect.flatMap((connection) =>
-          FiberSet.run(
-            handlers,
-            Effect.suspend(() => handler(fromAccepted(connection))).pipe(
-              Scope.provide(scope),
-              Effect.onExit((exit) => Scope.close(scope, exit)),
-              Effect.catchCause((cause) => isQuiet(cause) ? Effect.void : Effect.failCause(cause)),
-              Effect.ignoreCause({ log: "Unhandled", message: "Unhandled error in SocketServer" })
-            )
-          )
-        )
-      )
-    })
-    return yield* Effect.forever(acceptOne).pipe(
-      Pull.catchDone(() => Effect.andThen(FiberSet.awaitEmpty(handlers), Effect.interrupt)),
-      Effect.mapError((cause) =>
-        new SocketServer.SocketServerError({ reason: new SocketServer.SocketServerUnknownError({ cause }) })
-      )
-    )
-  }))
 
 /**
  * A listener as a `SocketServer`: `run` gives each connection to the handler as a socket, in a fiber and a scope of its
@@ -214,13 +183,28 @@ const serve = <R, E, A>(
  * @since 0.1.0
  */
 export const toSocketServer = (
-  listener: Listener
+  listener: Listener,
+  options?: SocketOptions
 ): Effect.Effect<SocketServer.SocketServer["Service"], SocketServer.SocketServerError> =>
   Effect.fromResult(Address.toSocketAddress(listener.address)).pipe(
     Effect.mapError((cause) =>
       new SocketServer.SocketServerError({ reason: new SocketServer.SocketServerOpenError({ cause }) })
     ),
-    Effect.map((address) => SocketServer.SocketServer.of({ address, run: (handler) => serve(listener, handler) }))
+    Effect.map((address) =>
+      SocketServer.SocketServer.of({
+        address,
+        run: (handler) =>
+          Effect.mapError(
+            Acceptor.run(listener, (connection) =>
+              Effect.suspend(() => handler(fromAccepted(connection, options))).pipe(
+                Effect.catchCause((cause) => isQuiet(cause) ? Effect.void : Effect.failCause(cause)),
+                Effect.ignoreCause({ log: "Unhandled", message: "Unhandled error in SocketServer" })
+              )),
+            (cause) =>
+              new SocketServer.SocketServerError({ reason: new SocketServer.SocketServerUnknownError({ cause }) })
+          )
+      })
+    )
   )
 
 /**
@@ -263,8 +247,7 @@ const reasonOf = ({ reason }: Socket.SocketError): TransportReason.TransportReas
  * 1. `send` waits as long as the socket lets it; a WebSocket takes everything at once, and the limit then limits nothing.
  * 2. `shutdownWrite` succeeds when the socket was told, and fails where `halfClose` is `none`. Where it is not `both`, the
  *    peer's end is the end of sending too, and of the connection.
- * 3. `abort`, and `close` after its linger, write `CloseEvent(4000)`: node:net destroys the socket, which is not always
- *    RST.
+ * 3. `abort`, and `close` after its linger, write `CloseEvent(4000)`, on which node:net sends RST or FIN.
  * 4. A peer that ended is noticed while something is received, or sent and not yet taken.
  *
  * **Errors**: `ConnectError`. Close codes 1000, 1001 and 1005 are the peer's FIN, any other is the `code` of

@@ -21,8 +21,31 @@ import type { ConnectError, ListenError } from "./TransportError.ts"
  * @since 0.1.0
  */
 export interface ConnectOptions extends ConnectionOptions {
-  /** Time for resolving the name and connecting, all in all. Default 5 s. */
+  /** Time for resolving the name and for every connection attempt, all in all. Default 5 s. */
   readonly timeout?: Duration.Input
+  /**
+   * A name can have several addresses. They are tried in the resolver's order, the families in turn, and one that does
+   * not answer is not given up: after this delay the next attempt starts beside it, or at once when an attempt fails,
+   * and the first to connect wins (Happy Eyeballs, RFC 8305). `"Infinity"` tries one after the other.
+   *
+   * **Limits**: at least 10 ms, as the RFC demands. Default 250 ms.
+   */
+  readonly attemptDelay?: Duration.Input
+  /**
+   * Only IPv4, or only IPv6. Default: both, or the family of `localAddress`. Unix domain sockets have none.
+   *
+   * **Errors**: `NameNotFound`, where the name has no address of it; `InvalidAddress`, where the host is an IP address of
+   * the other.
+   */
+  readonly family?: 4 | 6
+  /**
+   * The IP address, and the port, of our end. Default: the kernel chooses both; a port of 0 is chosen by the kernel,
+   * too. Only addresses of its family are tried. Unix domain sockets ignore it.
+   *
+   * **Errors**: `InvalidAddress`, where the host is no IP address or not of `family`; `AddressNotAvailable`, where it is
+   * not this host's, or the same two ends are connected already; `AddressInUse`, where something listens on the port.
+   */
+  readonly localAddress?: { readonly host: string; readonly port?: number }
 }
 
 /**
@@ -58,8 +81,8 @@ export const listen = (
  * Creates a socket and connects it. Interruption frees the socket at once.
  *
  * **Errors**: `ConnectError`, with the reason `ConnectionRefused`, `TimedOut`, `Unreachable`, `NameNotFound`,
- * `ResolverUnavailable`, `AddressNotAvailable`, `PermissionDenied`, `InvalidAddress`, `ConnectionReset`,
- * `ResourceExhausted` or `Unknown`.
+ * `ResolverUnavailable`, `AddressNotAvailable`, `AddressInUse`, `PermissionDenied`, `InvalidAddress`, `ConnectionReset`,
+ * `ResourceExhausted` or `Unknown`. Where a name has several addresses, `attempts` has each that was tried, in order.
  *
  * @category operations
  * @since 0.1.0

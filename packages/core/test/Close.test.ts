@@ -16,6 +16,7 @@ import {
   reasonOf,
   received,
   sockets,
+  tellsRstAfterBytes,
   turn
 } from "./support/index.ts"
 
@@ -60,7 +61,7 @@ for (const [way, make] of Object.entries(bothWays)) {
         // What was lost the peer must not take for the whole.
         yield* peer.read
         assert.strictEqual(yield* peer.ended, "ECONNRESET")
-      })))
+      })), tellsRstAfterBytes)
 
     it.live("of a scope is bounded where the peer never stops to send", () =>
       bounded(Effect.gen(function*() {
@@ -233,7 +234,7 @@ for (const [way, make] of Object.entries(bothWays)) {
           }
           assert.strictEqual(reasonOf(yield* connection.closed), "Aborted")
           assert.isNotString(yield* received(connection))
-        })))
+        })), name === "a send that waits" ? tellsRstAfterBytes : {})
     }
 
     it.live("frees the descriptor, also in the turn of shutdownWrite or close", () =>

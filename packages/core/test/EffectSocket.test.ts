@@ -15,6 +15,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Logger from "effect/Logger"
+import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import type * as SocketServer from "effect/socket/SocketServer"
@@ -36,7 +37,7 @@ const socketTo = (address: Address.Address, options: Transport.ConnectOptions = 
 const told = (error: Socket.SocketError): string => {
   const { reason } = error
   if (reason._tag === "SocketCloseError") return `${reason._tag} ${reason.code}`
-  const ours = error.cause
+  const ours = reason.cause
   return ours instanceof TransportError.ReceiveError || ours instanceof TransportError.SendError ||
       ours instanceof TransportError.ConnectError
     ? `${reason._tag} ${ours._tag} ${ours.reason._tag} ${ours.code}`
@@ -216,7 +217,7 @@ describe("toSocket", () => {
     it.live(`a write after the peer's ${how} settles, with an error (E1)`, () =>
       bounded(Effect.gen(function*() {
         const { peer, writer } = yield* dialled()
-        if (kill === "both") yield* peer.end
+        if (kill === "both") yield* Effect.andThen(peer.end, Effect.sleep("10 millis"))
         yield* peer.reset
         let last: Exit.Exit<void, Socket.SocketError> = Exit.void
         for (let i = 0; i < 100 && Exit.isSuccess(last); i++) {
@@ -253,7 +254,7 @@ describe("toSocket", () => {
       })
       const next = yield* Effect.forkChild(failure(writer.write("next")), { startImmediately: true })
       yield* Effect.sleep("20 millis")
-      assert.isBelow(yield* timed(releaseWriter), 50)
+      assert.isBelow(yield* timed(releaseWriter), 500)
       assert.isBelow(yield* timed(release), 1000)
       assert.strictEqual(told(yield* soon(Fiber.join(pull))), "SocketCloseError 1006")
       assert.match(told(yield* soon(Fiber.join(write))), /^SocketWriteError/)
@@ -301,6 +302,45 @@ describe("toSocket", () => {
       yield* eventually(() => peer.size() === 20_000_000)
     })))
 
+  it.live("a write without progress fails with TimedOut, and slow progress is progress", () =>
+    bounded(Effect.gen(function*() {
+      const server = yield* Raw.listen({ reads: false })
+      const transport = yield* Transport.Transport
+      const socket = EffectSocket.toSocket(transport.connect(server.address, { linger }), {
+        writeTimeout: "500 millis"
+      })
+      const writer = yield* socket.writer
+      const { pull } = yield* socket.reader
+      const peer = yield* server.next
+      const first = yield* Effect.forkChild(writer.write(new Uint8Array(20_000_000)), { startImmediately: true })
+      // A peer that takes 64 KiB every 5 ms.
+      const slowly = yield* Effect.forkChild(
+        Effect.forever(Effect.andThen(Effect.sync(() => peer.socket.read()), Effect.sleep("5 millis")))
+      )
+      yield* Effect.sleep("900 millis")
+      assert.isUndefined(first.pollUnsafe())
+      yield* Fiber.interrupt(slowly)
+      const error = yield* failure(Fiber.join(first))
+      assert.strictEqual(told(error), "SocketWriteError SendError TimedOut undefined")
+      assert.strictEqual(told(yield* failure(soon(pull))), "SocketCloseError 1006")
+    })))
+
+  it.live("an interrupted write is whole or not at all, and the next ones are not refused", () =>
+    bounded(Effect.gen(function*() {
+      const { peer, writer } = yield* dialled({ reads: false })
+      const writes = yield* Effect.forEach(
+        [1, 2, 3],
+        (i) => Effect.forkChild(writer.write(new Uint8Array(10_000_000).fill(i)), { startImmediately: true })
+      )
+      yield* Effect.sleep("10 millis")
+      yield* soon(Fiber.interruptAll(writes))
+      const last = yield* Effect.forkChild(writer.write("last"), { startImmediately: true })
+      yield* peer.read
+      yield* Fiber.join(last)
+      assert.isTrue((yield* peer.receivedBytes(10_000_004)).endsWith("last"))
+      assert.strictEqual(peer.size(), 10_000_004)
+    })))
+
   it.live("TLS in place is not supported, and says so", () =>
     bounded(Effect.gen(function*() {
       const { reader } = yield* dialled()
@@ -312,7 +352,8 @@ describe("toSocketServer", () => {
   it.live("tells its address, also of a Unix domain socket, and refuses a name", () =>
     bounded(Effect.gen(function*() {
       const tcp = yield* serving(echo)
-      assert.strictEqual(String(tcp.server.address), String(Address.toSocketAddress(tcp.address)).slice(8, -1))
+      assert.deepStrictEqual(tcp.server.address, Result.getOrThrow(Address.toSocketAddress(tcp.address)))
+      assert.strictEqual(tcp.server.address._tag, "InetAddressV4")
       const path = join(tmpdir(), `framewire-${process.pid}-effect.sock`)
       const unix = yield* EffectSocket.toSocketServer(yield* Transport.listen({ path }))
       assert.deepStrictEqual(unix.address._tag === "UnixPathAddress" && unix.address.path, path)
@@ -356,7 +397,8 @@ describe("toSocketServer", () => {
       )
       for (let i = 0; i < 10; i++) yield* Raw.connect(address, { reads: false })
       yield* eventually(() => began === 10)
-      assert.isBelow(yield* timed(stop), 800)
+      // One after the other it would be 1 s.
+      assert.isBelow(yield* timed(stop), 900)
     })))
 
   it.live("a handler that never acquires the reader leaks nothing, and can write (E5)", () =>
@@ -371,7 +413,7 @@ describe("toSocketServer", () => {
       const silent = yield* serving(() => Effect.void)
       const other = yield* Raw.connect(silent.address)
       assert.strictEqual(yield* other.ended, "FIN")
-      assert.isBelow(yield* timed(Effect.andThen(stop, silent.stop)), 500)
+      assert.isBelow(yield* timed(Effect.andThen(stop, silent.stop)), 1000)
     })))
 
   it.live("ends are not logged: clean, by RST, by us, by interruption (E7)", () =>
@@ -407,7 +449,7 @@ describe("toSocketServer", () => {
       })
       const peer = yield* Raw.connect(address)
       assert.strictEqual(yield* peer.ended, "FIN")
-      assert.strictEqual(logged.length, 1)
+      yield* eventually(() => logged.length === 1)
       assert.match(logged[0]!, /^Unhandled error in SocketServer Error: a bug/)
       const other = yield* Raw.connect(address)
       yield* other.write("still here")

@@ -31,15 +31,19 @@ for (const [way, make] of Object.entries(bothWays)) {
       ["Infinity", 32_767]
     ]
     for (const [keepAlive, seconds] of table) {
-      it.live(`${JSON.stringify(keepAlive)}: the kernel probes after ${seconds} s`, () =>
-        bounded(Effect.gen(function*() {
-          const { socket } = yield* make(keepAlive === undefined ? {} : { keepAlive })
-          const [kind, left] = timer(socket)
-          assert.strictEqual(kind, 2)
-          assert.isAtMost(left, seconds)
-          // Whatever time this test has taken since.
-          assert.isAbove(left, seconds - 12)
-        })), linux)
+      it.live(
+        `${JSON.stringify(keepAlive)}: the kernel probes after ${seconds} s`,
+        () =>
+          bounded(Effect.gen(function*() {
+            const { socket } = yield* make(keepAlive === undefined ? {} : { keepAlive })
+            const [kind, left] = timer(socket)
+            assert.strictEqual(kind, 2)
+            assert.isAtMost(left, seconds)
+            // Whatever time this test has taken since.
+            assert.isAbove(left, seconds - 12)
+          })),
+        linux
+      )
     }
 
     it.live("false: no probe", () =>

@@ -12,6 +12,7 @@ import {
   descriptors,
   eventually,
   failure,
+  freedAtOnce,
   reasonOf,
   receiveAll,
   received,
@@ -26,9 +27,11 @@ const path = Effect.acquireRelease(
 /** Both ends, ours. */
 const pair = Effect.gen(function*() {
   const address = yield* path
-  const listener = yield* Transport.listen(address, { linger: "50 millis" })
-  const client = yield* Transport.connect(address, { linger: "50 millis" })
+  const listener = yield* Transport.listen(address, { linger: "5 seconds" })
+  const client = yield* Transport.connect(address, { linger: "5 seconds" })
   const server = yield* listener.accept
+  yield* freedAtOnce(client)
+  yield* freedAtOnce(server)
   return { address, listener, client, server }
 })
 

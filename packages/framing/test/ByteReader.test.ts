@@ -131,6 +131,7 @@ describe("ByteReader", () => {
     const [, half] = readers()
     half!.skip(1)
     assert.throws(() => half!.at(-1), RangeError, "byte -1")
+    assert.throws(() => half!.uint(-1, 2, false), RangeError, "byte -1")
     assert.strictEqual(half!.length, 1)
   })
 
@@ -152,12 +153,15 @@ describe("ByteReader", () => {
   })
 
   it("a frame within one chunk is a view of it, one over several a copy", () => {
-    const first = bytes("abcd")
-    const reader = readerOf(first, bytes("ef"))
+    const first = bytes("..abcdef..").subarray(2, 8)
+    const reader = readerOf(first, bytes("gh"), bytes("ij"))
     assert.strictEqual(reader.take(2).buffer, first.buffer)
-    const over = reader.take(4)
-    assert.strictEqual(show(over), "cdef")
+    const over = reader.take(5)
+    assert.strictEqual(show(over), "cdefg")
     assert.notStrictEqual(over.buffer, first.buffer)
+    const whole = readerOf(first).take(6)
+    assert.strictEqual(show(whole), "abcdef")
+    assert.strictEqual(whole.buffer, first.buffer)
   })
 
   it("peek is a copy: to change it changes nothing", () => {
@@ -207,13 +211,15 @@ describe("ByteReader works in proportion to the bytes", () => {
   const frame = new Uint8Array(size + 4)
   frame.set([0, 1, 0x86, 0xa0])
 
-  it("a line that comes byte by byte is searched once and copied twice", () => {
+  it("lines that come byte by byte are searched once and copied twice", () => {
+    const first = size / 5
+    line[first - 1] = 10
     const chunks = inChunks(line, 1)
     let frames: ReadonlyArray<Uint8Array> = []
     const done = work(() => {
       frames = feed(Lines.make().decoder, chunks)
     })
-    assert.deepStrictEqual(frames.map(({ length }) => length), [size])
+    assert.deepStrictEqual(frames.map(({ length }) => length), [first - 1, size - first])
     assert.isAtMost(done.searched, size + 1)
     // To join what waits, and to take it.
     assert.isAtMost(done.copied, 2 * (size + 1))

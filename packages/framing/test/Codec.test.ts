@@ -268,11 +268,11 @@ describe("Codec.encodeAll", () => {
       decoder: { start: () => (reader) => reader.need() },
       encode: (message, writer) => {
         writer.bytes(bytes("<"))
-        for (const part of message) writer.bytes(encoded(text, [part]))
+        for (const part of message.map((part) => encoded(text, [part])).toReversed()) writer.bytes(part)
         writer.bytes(bytes(">"))
       }
     }
-    assert.strictEqual(show(encoded(nested, [["a", "b"], ["c"]])), "<a\nb\n><c\n>")
+    assert.strictEqual(show(encoded(nested, [["a", "b"], ["c"]])), "<b\na\n><c\n>")
     assert.strictEqual(refusal(nested, ["a"]), undefined)
     assert.strictEqual(show(encoded(text, ["d"])), "d\n")
   })

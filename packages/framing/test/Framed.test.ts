@@ -142,6 +142,20 @@ describe("Framed receives", () => {
       }
     }))
 
+  it.effect("a decoder is not called again after a bad frame", () =>
+    Effect.gen(function*() {
+      let calls = 0
+      const reason = new FramingError.FrameTooLong({ size: 1, limit: 0 })
+      const decoder = Decoder.make(() => (reader) => {
+        if (calls++ === 0) throw new FramingError.FrameError({ reason, offset: 0, head: reader.peek(1) })
+        return show(reader.take(1))
+      })
+      const framed = Framed.make(fake(["ab"], done).connection, { ...text, decoder })
+      const error = "!FrameError FrameTooLong 1 > 0 @0"
+      assert.deepStrictEqual(yield* outcomes(framed.receive, 3), [error, error, error])
+      assert.strictEqual(calls, 1)
+    }))
+
   it.effect("the peer's FIN within a frame is Truncated, for ever", () =>
     Effect.gen(function*() {
       const { connection } = fake(["\x01a\x05"], ["bc"], done)

@@ -121,7 +121,7 @@ export interface Work {
   copies: number
   /** Bytes read one by one through the reader. */
   read: number
-  /** How often the length of any chunk was asked for: no walk over chunks can do without. */
+  /** How often the length of any chunk was asked for, or it was searched: no walk over chunks can do without. */
   looked: number
   /** Bytes of new memory. */
   allocated: number
@@ -142,7 +142,8 @@ export const work = (run: () => void): Work => {
       ...indexOf,
       value(this: Uint8Array, byte: number, from = 0) {
         const found = indexOf.value!.call(this, byte, from)
-        done.searched += (found < 0 ? lengthOf(this) : found + 1) - from
+        done.looked++
+        done.searched += Math.max(0, (found < 0 ? lengthOf(this) : found + 1) - from)
         return found
       }
     },

@@ -80,8 +80,10 @@ export const make = (wire: Wire, options: ConnectionOptions): Effect.Effect<Conn
       waiter = undefined
       resume(exit)
     }
-    const endReceive = (end: End) => {
+    // `meanwhile` is before anybody hears of the end.
+    const endReceive = (end: End, meanwhile?: () => void) => {
       receiveEnd ??= end
+      meanwhile?.()
       wake()
     }
 
@@ -105,8 +107,7 @@ export const make = (wire: Wire, options: ConnectionOptions): Effect.Effect<Conn
     const fail = (reason: TransportReason.TransportReason, error: ReceiveError | SendError) => {
       if (freeing) return
       sendEnd = reason
-      endReceive(Exit.fail(receiveError(reason)))
-      dispatch({ _tag: "Failed", error })
+      endReceive(Exit.fail(receiveError(reason)), () => dispatch({ _tag: "Failed", error }))
     }
 
     const push = (chunks: ReadonlyArray<Uint8Array>) => {
@@ -119,13 +120,13 @@ export const make = (wire: Wire, options: ConnectionOptions): Effect.Effect<Conn
       discarded += sizeOf(chunks)
       if (discarded > maxDiscard) waited.openUnsafe()
     }
-    const onPeerEnd = () => {
-      waited.openUnsafe()
-      endReceive(Exit.fail(Cause.Done()))
-      dispatch({ _tag: "PeerFin" })
-      // The wire has ended our direction too, so nothing that is sent from now on would settle.
-      if (wire.halfClose !== "both") startClose(defaultLinger)
-    }
+    const onPeerEnd = () =>
+      endReceive(Exit.fail(Cause.Done()), () => {
+        dispatch({ _tag: "PeerFin" })
+        waited.openUnsafe()
+        // The wire has ended our direction too, so nothing that is sent from now on would settle.
+        if (wire.halfClose !== "both") startClose(defaultLinger)
+      })
     const pump = Effect.suspend(() => {
       const wanted = receiveEnd === undefined && sizeOf(arrived) < readBuffer
       if (wanted || discarded >= 0) return Effect.map(wire.pull, push)
@@ -147,10 +148,9 @@ export const make = (wire: Wire, options: ConnectionOptions): Effect.Effect<Conn
       finishing ??= run(Effect.andThen(
         FiberSet.awaitEmpty(sends),
         Effect.suspend(() =>
-          freeing ? Effect.fail(sendError()) : Effect.andThen(
-            wire.finish,
-            Effect.sync(() => dispatch({ _tag: "SelfFin" }))
-          )
+          freeing
+            ? Effect.fail(sendError())
+            : Effect.andThen(wire.finish, Effect.sync(() => dispatch({ _tag: "SelfFin" })))
         )
       ))
       return Fiber.join(finishing)

@@ -2,17 +2,18 @@
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Pull from "effect/Pull"
 import type * as Net from "node:net"
 import * as Address from "../../Address.ts"
-import type { Connection, ConnectionOptions } from "../../Connection.ts"
+import type { Connection } from "../../Connection.ts"
 import * as ConnectionState from "../../ConnectionState.ts"
 import { nextConnectionId } from "../../internal/connectionId.ts"
 import { ReceiveError, SendError } from "../../TransportError.ts"
 import * as TransportReason from "../../TransportReason.ts"
+import { type Settings, timerMillis } from "./settings.ts"
 
 type Received = Pull.Pull<Arr.NonEmptyReadonlyArray<Uint8Array>, ReceiveError>
 
@@ -21,42 +22,11 @@ interface Addresses {
   readonly remote: Address.Address
 }
 
-/** The options of a connection with every default filled in. */
-export interface Settings {
-  readonly lingerMillis: number
-  readonly readBuffer: number
-  readonly maxWriteBuffer: number
-  readonly socket: Net.ServerOpts
-}
-
-export const settings = (options: ConnectionOptions = {}): Settings => {
-  const keepAlive = options.keepAlive ?? "30 seconds"
-  return {
-    lingerMillis: timerMillis(options.linger ?? "2 seconds"),
-    readBuffer: Math.max(1, options.readBuffer ?? 65_536),
-    maxWriteBuffer: options.maxWriteBuffer ?? 1_048_576,
-    socket: {
-      allowHalfOpen: true,
-      noDelay: options.noDelay ?? true,
-      keepAlive: keepAlive !== false,
-      keepAliveInitialDelay: keepAlive === false ? 0 : probeMillis(keepAlive),
-      // The stream is to hold nothing back: a paused one stops the platform at the next chunk.
-      highWaterMark: 0
-    }
-  }
-}
-
-/** Timers of the platform turn what is above 2^31 - 1 ms into 1 ms. */
-export const timerMillis = (duration: Duration.Input): number =>
-  Math.min(Duration.toMillis(Duration.fromInputUnsafe(duration)), 2_147_483_647)
-
-/** The kernel counts 1 to 32767 s; with anything else it keeps its own 2 h and says nothing. */
-const probeMillis = (duration: Duration.Input): number => Math.min(Math.max(timerMillis(duration), 1000), 32_767_000)
-
 // What close still takes from a peer that keeps sending, before it stops waiting for the peer's FIN.
 const maxDiscard = 65_536
 
-// How long shutdownRead follows a peer that keeps sending, in turns of the loop: each brings 64 KiB at most.
+// How long shutdownRead follows a peer that keeps sending. A turn of the loop brings up to 2 MiB (libuv).
+const maxDrainBytes = 1_048_576
 const maxDrainTurns = 16
 
 const done = Exit.fail(Cause.Done())
@@ -75,8 +45,8 @@ export class NodeConnection implements Connection {
   #state: ConnectionState.ConnectionState = ConnectionState.open
   #arrived: Array<Uint8Array> = []
   #arrivedBytes = 0
-  /** Chunks that came in all. */
-  #received = 0
+  /** As many bytes as have arrived and wait pause the socket. */
+  #readLimit: number
   /** What receive gives when nothing is left, decided once. */
   #receiveEnd: Exit.Exit<never, ReceiveError | Cause.Done> | undefined
   #reading = false
@@ -91,6 +61,7 @@ export class NodeConnection implements Connection {
   constructor(socket: Net.Socket, addresses: Addresses, options: Settings) {
     this.#socket = socket
     this.#settings = options
+    this.#readLimit = options.readBuffer
     this.local = addresses.local
     this.remote = addresses.remote
 
@@ -165,21 +136,25 @@ export class NodeConnection implements Connection {
   get shutdownRead(): Effect.Effect<void> {
     return Effect.callback((resume) => {
       if (this.#receiveEnd !== undefined) return resume(Effect.void)
+      const socket = this.#socket
       // What waits in the kernel has arrived, too: read on until two turns of the loop, and so one whole poll of it,
       // bring nothing; a peer that never stops sending is stopped after some.
+      this.#readLimit = this.#arrivedBytes + maxDrainBytes
       this.#resume()
       let turns = 0
       let quiet = 0
-      let before = this.#received
+      let before = socket.bytesRead
       const turn = () => {
-        quiet = this.#received === before ? quiet + 1 : 0
-        before = this.#received
-        if (++turns < maxDrainTurns && quiet < 2 && this.#receiveEnd === undefined) {
+        // It has ended meanwhile, maybe by our own close, which has to read on.
+        if (this.#receiveEnd !== undefined) return resume(Effect.void)
+        quiet = socket.bytesRead === before ? quiet + 1 : 0
+        before = socket.bytesRead
+        if (++turns < maxDrainTurns && quiet < 2) {
           setImmediate(turn)
           return
         }
         this.#reading = false
-        this.#socket.pause()
+        socket.pause()
         this.#keepBuffered()
         this.#endReceive(done)
         resume(Effect.void)
@@ -220,12 +195,11 @@ export class NodeConnection implements Connection {
   }
 
   readonly #onData = (chunk: Uint8Array): void => {
-    this.#received++
     if (this.#discarded >= 0) return this.#discard(chunk.length)
     this.#arrived.push(chunk)
     this.#arrivedBytes += chunk.length
     this.#wake()
-    if (this.#arrivedBytes >= this.#settings.readBuffer) {
+    if (this.#arrivedBytes >= this.#readLimit) {
       this.#reading = false
       this.#socket.pause()
     }

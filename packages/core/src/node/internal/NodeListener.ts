@@ -11,7 +11,8 @@ import type { Listener, ListenOptions } from "../../Listener.ts"
 import { ListenError } from "../../TransportError.ts"
 import * as TransportReason from "../../TransportReason.ts"
 import { addressesOf, endpointProblem } from "./endpoint.ts"
-import { NodeConnection, settings } from "./NodeConnection.ts"
+import { NodeConnection } from "./NodeConnection.ts"
+import { settings } from "./settings.ts"
 
 // The bounds of drain: each turn of the loop accepts one connection (libuv).
 const maxDrainTurns = 4096

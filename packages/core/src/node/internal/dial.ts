@@ -1,67 +1,115 @@
-// Connecting with node:net.
+// Connecting with node:net: resolve, race, and one deadline for both.
 import * as Effect from "effect/Effect"
 import * as Net from "node:net"
-import type * as Address from "../../Address.ts"
+import * as Address from "../../Address.ts"
 import type { ConnectOptions } from "../../Transport.ts"
 import { type Attempt, ConnectError } from "../../TransportError.ts"
 import * as TransportReason from "../../TransportReason.ts"
 import { addressesOf, endpointProblem } from "./endpoint.ts"
 import { NodeConnection, settings, timerMillis } from "./NodeConnection.ts"
+import { type Race, race } from "./race.ts"
+import { type Lookup, resolve, systemLookup } from "./resolve.ts"
 
-const addressOf = (cause: unknown, asked: Address.Address): Address.Address =>
-  cause instanceof Error && "address" in cause && typeof cause.address === "string" &&
-    "port" in cause && typeof cause.port === "number"
-    ? { host: cause.address, port: cause.port }
-    : asked
+// RFC 8305, section 5: no attempt starts within 10 ms of the one before it.
+const minAttemptDelay = 10
 
-/** A name with several addresses fails with all of them in one AggregateError, whose own message is empty. */
-const attemptsOf = (cause: unknown, asked: Address.Address): ReadonlyArray<Attempt> =>
-  (cause instanceof AggregateError ? cause.errors : [cause]).map((each) => ({
-    remote: addressOf(each, asked),
-    reason: TransportReason.fromCause(each)
-  }))
+const familyOf = (host: string): 4 | 6 | undefined => Net.isIPv4(host) ? 4 : Net.isIPv6(host) ? 6 : undefined
 
+const invalid = (detail: string) => new TransportReason.InvalidAddress({ detail })
+
+/** The family that the options leave: a socket bound to an address reaches no address of the other family. */
+const familyWanted = ({ family, localAddress }: ConnectOptions): 4 | 6 | undefined =>
+  family ?? (localAddress === undefined ? undefined : familyOf(localAddress.host))
+
+/** Why no attempt could be made, or node:net would throw, or ignore what was asked. */
+const problemOf = (remote: Address.Address, options: ConnectOptions): TransportReason.InvalidAddress | undefined => {
+  const problem = endpointProblem(remote)
+  if (problem !== undefined || Address.isUnix(remote)) return problem
+  const { family, localAddress } = options
+  if (localAddress !== undefined) {
+    const bound = familyOf(localAddress.host)
+    if (bound === undefined) return invalid("the host of the local address is not an IP address")
+    if (family !== undefined && bound !== family) return invalid(`the local address is not of family ${family}`)
+    const local = endpointProblem({ port: 0, ...localAddress })
+    if (local !== undefined) return local
+  }
+  const wanted = familyWanted(options)
+  const given = familyOf(remote.host)
+  return given === undefined || wanted === undefined || given === wanted
+    ? undefined
+    : invalid(`${remote.host} is not of family ${wanted}`)
+}
+
+/**
+ * The connection belongs to the caller when this succeeds; before, interruption frees every socket.
+ *
+ * The family and local address do not apply to the path of a Unix socket.
+ */
 export const dial = (
   remote: Address.Address,
-  options: ConnectOptions = {}
+  options: ConnectOptions = {},
+  lookup: Lookup = systemLookup
 ): Effect.Effect<NodeConnection, ConnectError> =>
   Effect.callback((resume) => {
     const fail = (reason: TransportReason.TransportReason, attempts: ReadonlyArray<Attempt>) =>
       resume(Effect.fail(new ConnectError({ reason, remote, attempts })))
-    const problem = endpointProblem(remote)
+    const problem = problemOf(remote, options)
     if (problem !== undefined) return fail(problem, [])
 
-    const afterMillis = timerMillis(options.timeout ?? "5 seconds")
+    const { localAddress } = options
     const connectionSettings = settings(options)
-    const socket = Net.connect({ ...remote, ...connectionSettings.socket })
-    // Only where every attempt has failed does the error tell of each.
-    const tried = new Map<string, Omit<Attempt, "reason"> & Partial<Attempt>>()
-    const onAttempt = (host: string, port: number, _family: number, cause?: Error) =>
-      tried.set(host, {
-        remote: { host, port },
-        ...(cause === undefined ? undefined : { reason: TransportReason.fromCause(cause) })
-      })
-    socket.on("connectionAttempt", onAttempt)
-    socket.on("connectionAttemptFailed", onAttempt)
+    const afterMillis = timerMillis(options.timeout ?? "5 seconds")
+    const delayMillis = Math.max(minAttemptDelay, timerMillis(options.attemptDelay ?? 250))
+    let racing: Race | undefined
+    let over = false
+    const end = () => {
+      over = true
+      clearTimeout(deadline)
+    }
     // Not Effect's clock: the kernel's time is real, also under TestClock.
     const deadline = setTimeout(() => {
-      socket.destroy()
+      end()
       const reason = new TransportReason.TimedOut({ afterMillis })
-      fail(reason, Array.from(tried.values(), (attempt) => ({ reason, ...attempt })))
+      fail(reason, racing?.cancel(reason) ?? [])
     }, afterMillis)
-    const onError = (cause: unknown) => {
-      clearTimeout(deadline)
-      const attempts = attemptsOf(cause, remote)
-      fail(attempts[0]?.reason ?? TransportReason.fromCause(cause), attempts)
+
+    const start = (remotes: ReadonlyArray<Address.Address>) => {
+      racing = race({
+        remotes,
+        delayMillis,
+        open: (each) =>
+          Net.connect({
+            ...each,
+            ...connectionSettings.socket,
+            ...(localAddress === undefined
+              ? undefined
+              : { localAddress: localAddress.host, localPort: localAddress.port ?? 0 })
+          }),
+        onWinner: (socket, reached) => {
+          end()
+          resume(Effect.succeed(new NodeConnection(socket, addressesOf(socket, reached), connectionSettings)))
+        },
+        onLost: (attempts) => {
+          end()
+          fail(attempts[0]!.reason, attempts)
+        }
+      })
     }
-    socket.on("error", onError)
-    socket.once("connect", () => {
-      clearTimeout(deadline)
-      socket.off("error", onError).off("connectionAttempt", onAttempt).off("connectionAttemptFailed", onAttempt)
-      resume(Effect.succeed(new NodeConnection(socket, addressesOf(socket, remote), connectionSettings)))
-    })
+
+    if (Address.isUnix(remote) || familyOf(remote.host) !== undefined) start([remote])
+    else {
+      const { host: name, port } = remote
+      resolve(lookup, name, familyWanted(options), (result) => {
+        // A late answer, or a second one.
+        if (over || racing !== undefined) return
+        if ("_tag" in result) {
+          end()
+          fail(result, [{ remote, reason: result }])
+        } else start(result.map((host) => ({ host, port })))
+      })
+    }
     return Effect.sync(() => {
-      clearTimeout(deadline)
-      socket.destroy()
+      end()
+      racing?.cancel(new TransportReason.ConnectionClosed({}))
     })
   })

@@ -1,0 +1,36 @@
+// The options of a connection as node:net has them.
+import * as Duration from "effect/Duration"
+import type * as Net from "node:net"
+import type { ConnectionOptions } from "../../Connection.ts"
+
+/** The options of a connection with every default filled in. */
+export interface Settings {
+  readonly lingerMillis: number
+  readonly readBuffer: number
+  readonly maxWriteBuffer: number
+  readonly socket: Net.ServerOpts
+}
+
+export const settings = (options: ConnectionOptions = {}): Settings => {
+  const keepAlive = options.keepAlive ?? "30 seconds"
+  return {
+    lingerMillis: timerMillis(options.linger ?? "2 seconds"),
+    readBuffer: Math.max(1, options.readBuffer ?? 65_536),
+    maxWriteBuffer: options.maxWriteBuffer ?? 1_048_576,
+    socket: {
+      allowHalfOpen: true,
+      noDelay: options.noDelay ?? true,
+      keepAlive: keepAlive !== false,
+      keepAliveInitialDelay: keepAlive === false ? 0 : probeMillis(keepAlive),
+      // The stream is to hold nothing back: a paused one stops the platform at the next chunk.
+      highWaterMark: 0
+    }
+  }
+}
+
+/** Timers of the platform turn what is above 2^31 - 1 ms into 1 ms. */
+export const timerMillis = (duration: Duration.Input): number =>
+  Math.min(Duration.toMillis(Duration.fromInputUnsafe(duration)), 2_147_483_647)
+
+/** The kernel counts 1 to 32767 s; with anything else it keeps its own 2 h and says nothing. */
+const probeMillis = (duration: Duration.Input): number => Math.min(Math.max(timerMillis(duration), 1000), 32_767_000)
