@@ -48,10 +48,10 @@ export interface Connection {
    * **Limits**: fails with `WriteBufferExceeded`, and sends nothing, while more than `maxWriteBuffer` bytes of earlier
    * sends wait. Interruption stops the waiting, not the sending.
    */
-  send(bytes: Uint8Array): Effect.Effect<void, SendError>
+  readonly send: (bytes: Uint8Array) => Effect.Effect<void, SendError>
 
   /** `send` for many chunks in order, as one write to the platform. */
-  sendAll(chunks: ReadonlyArray<Uint8Array>): Effect.Effect<void, SendError>
+  readonly sendAll: (chunks: ReadonlyArray<Uint8Array>) => Effect.Effect<void, SendError>
 
   /** Half-close: sends FIN after all that was sent before. Receiving goes on. Again: nothing happens. */
   readonly shutdownWrite: Effect.Effect<void, SendError>
@@ -67,7 +67,7 @@ export interface Connection {
    * `linger` (default: the connection's), or 64 KiB discarded, the socket is freed as it is, by RST where our bytes are
    * still unsent. Later calls join the first.
    */
-  close(options?: { readonly linger?: Duration.Input }): Effect.Effect<CloseReason>
+  readonly close: (options?: { readonly linger?: Duration.Input }) => Effect.Effect<CloseReason>
 
   /** Frees the socket at once and answers the peer with RST; what was not yet sent is lost. */
   readonly abort: Effect.Effect<CloseReason>
@@ -92,6 +92,21 @@ export interface ConnectionOptions {
   readonly readBuffer?: number
   /** Bytes of earlier sends that may wait when another send begins. Default 1 MiB. */
   readonly maxWriteBuffer?: number
+  /**
+   * How long bytes may wait to be sent while the peer takes none; then the connection fails with `TimedOut` and is reset.
+   * Any progress begins it anew. Found up to 250 ms late. Default 30 s.
+   */
+  readonly writeTimeout?: Duration.Input
+  /**
+   * How long after our FIN the peer may send neither a byte nor its own FIN; then the connection fails with `TimedOut` and
+   * is reset. Default 5 min.
+   */
+  readonly halfCloseTimeout?: Duration.Input
+  /**
+   * How long `readBuffer` may stay full because nobody receives: for so long neither FIN nor RST of the peer is seen. Then
+   * the connection fails with `TimedOut` and is reset. Default 5 min.
+   */
+  readonly readStallTimeout?: Duration.Input
   /** Send small writes at once (TCP_NODELAY). Default true. */
   readonly noDelay?: boolean
   /** Idle time before the kernel probes the peer (SO_KEEPALIVE), 1 s to 32767 s. Default 30 s. `false` turns it off. */

@@ -34,14 +34,16 @@ export interface Fault {
 }
 
 /**
- * `EADDRINUSE`: another socket listens there.
+ * `EADDRINUSE`: another socket listens there, or there is a file at the path that is not a socket: it is never removed.
  *
  * @category reasons
  * @since 0.1.0
  */
-export class AddressInUse extends Data.TaggedError("AddressInUse")<Fault> {
+export class AddressInUse extends Data.TaggedError("AddressInUse")<Fault & { readonly detail?: string }> {
   readonly retry: Retry = "never"
-  override readonly message = "the address is in use"
+  override get message(): string {
+    return `the address is in use${this.detail === undefined ? "" : `: ${this.detail}`}`
+  }
 }
 
 /**
@@ -137,15 +139,18 @@ export class Unreachable extends Data.TaggedError("Unreachable")<Fault> {
 }
 
 /**
- * Nothing came back in time: our deadline (no `code`) or the kernel's (`ETIMEDOUT`).
+ * Nothing came in time: our deadline (no `code`; `waitedFor` says what did not come) or the kernel's (`ETIMEDOUT`).
  *
  * @category reasons
  * @since 0.1.0
  */
-export class TimedOut extends Data.TaggedError("TimedOut")<Fault & { readonly afterMillis?: number }> {
+export class TimedOut extends Data.TaggedError("TimedOut")<
+  Fault & { readonly afterMillis?: number; readonly waitedFor?: string }
+> {
   readonly retry: Retry = "after-backoff"
   override get message(): string {
-    return `timed out${this.afterMillis === undefined ? "" : ` after ${this.afterMillis} ms`}`
+    return "timed out" + (this.afterMillis === undefined ? "" : ` after ${this.afterMillis} ms`) +
+      (this.waitedFor === undefined ? "" : `, waiting for ${this.waitedFor}`)
   }
 }
 

@@ -17,6 +17,7 @@ import * as ConnectionState from "../ConnectionState.ts"
 import { ReceiveError, SendError } from "../TransportError.ts"
 import * as TransportReason from "../TransportReason.ts"
 import { nextConnectionId } from "./connectionId.ts"
+import { type End, Inbox } from "./Inbox.ts"
 
 export interface Wire {
   readonly local: Address
@@ -33,12 +34,8 @@ export interface Wire {
   readonly free: (gracefully: boolean) => Effect.Effect<void>
 }
 
-type End = Exit.Exit<never, ReceiveError | Cause.Done>
-
 // What close still takes from a peer that keeps sending, before it stops waiting for the peer's end.
 const maxDiscard = 65_536
-
-const secondReceiver = "receive is already running in another fiber of this connection"
 
 const sizeOf = (chunks: ReadonlyArray<Uint8Array>): number => chunks.reduce((sum, chunk) => sum + chunk.length, 0)
 
@@ -56,9 +53,10 @@ export const make = (wire: Wire, options: ConnectionOptions): Effect.Effect<Conn
     const waited = Latch.makeUnsafe()
 
     let state = ConnectionState.open
-    let arrived: Array<Uint8Array> = []
-    let receiveEnd: End | undefined
-    let waiter: ((ready: Exit.Exit<void, ReceiveError | Cause.Done>) => void) | undefined
+    const inbox = new Inbox(() => {
+      room.openUnsafe()
+      startPump()
+    })
     let pumping = false
     let unsent = 0
     /** Why send comes too late. */
@@ -72,19 +70,11 @@ export const make = (wire: Wire, options: ConnectionOptions): Effect.Effect<Conn
     const sendError = (reason = sendEnd ?? new TransportReason.ConnectionClosed({})) =>
       new SendError({ reason, local, remote })
 
-    const ready = () => arrived.length > 0 ? Exit.void : receiveEnd
-    const wake = () => {
-      const resume = waiter
-      const exit = ready()
-      if (resume === undefined || exit === undefined) return
-      waiter = undefined
-      resume(exit)
-    }
     // `meanwhile` is before anybody hears of the end.
     const endReceive = (end: End, meanwhile?: () => void) => {
-      receiveEnd ??= end
+      inbox.end ??= end
       meanwhile?.()
-      wake()
+      inbox.wake()
     }
 
     const dispatch = (event: ConnectionState.ConnectionEvent) => {
@@ -112,10 +102,10 @@ export const make = (wire: Wire, options: ConnectionOptions): Effect.Effect<Conn
 
     const push = (chunks: ReadonlyArray<Uint8Array>) => {
       if (discarded < 0) {
-        if (receiveEnd !== undefined) return
+        if (inbox.end !== undefined) return
         // A WebSocket has messages of no bytes, a stream of bytes has not.
-        for (const chunk of chunks) if (chunk.length > 0) arrived.push(chunk)
-        return wake()
+        for (const chunk of chunks) if (chunk.length > 0) inbox.add(chunk)
+        return inbox.wake()
       }
       discarded += sizeOf(chunks)
       if (discarded > maxDiscard) waited.openUnsafe()
@@ -128,7 +118,7 @@ export const make = (wire: Wire, options: ConnectionOptions): Effect.Effect<Conn
         if (wire.halfClose !== "both") startClose(defaultLinger)
       })
     const pump = Effect.suspend(() => {
-      const wanted = receiveEnd === undefined && sizeOf(arrived) < readBuffer
+      const wanted = inbox.end === undefined && inbox.size < readBuffer
       if (wanted || discarded >= 0) return Effect.map(wire.pull, push)
       room.closeUnsafe()
       return room.await
@@ -199,32 +189,11 @@ export const make = (wire: Wire, options: ConnectionOptions): Effect.Effect<Conn
         )
       })
 
-    const take = Effect.sync(() => {
-      const batch = arrived
-      if (!Arr.isArrayNonEmpty(batch)) throw new Error(secondReceiver)
-      arrived = []
-      room.openUnsafe()
-      return batch
-    })
-
     return {
       id: nextConnectionId(),
       local,
       remote,
-      // Waiting and taking are two steps, so that no interruption comes between the bytes and who asked for them.
-      receive: Effect.flatMap(
-        Effect.callback<void, ReceiveError | Cause.Done>((resume) => {
-          if (waiter !== undefined) return resume(Effect.die(new Error(secondReceiver)))
-          const exit = ready()
-          if (exit !== undefined) return resume(exit)
-          waiter = resume
-          startPump()
-          return Effect.sync(() => {
-            if (waiter === resume) waiter = undefined
-          })
-        }),
-        () => take
-      ),
+      receive: inbox.receive,
       send: (bytes) => sendAll([bytes]),
       sendAll,
       shutdownWrite: Effect.suspend(() => {

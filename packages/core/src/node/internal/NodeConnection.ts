@@ -1,21 +1,20 @@
 // A Connection on a net.Socket. The hot paths, receive and sendAll, are plain functions under one Effect a batch.
-import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Pull from "effect/Pull"
 import type * as Net from "node:net"
 import * as Address from "../../Address.ts"
 import type { Connection } from "../../Connection.ts"
 import * as ConnectionState from "../../ConnectionState.ts"
 import { nextConnectionId } from "../../internal/connectionId.ts"
+import { Inbox, type Received } from "../../internal/Inbox.ts"
 import { ReceiveError, SendError } from "../../TransportError.ts"
 import * as TransportReason from "../../TransportReason.ts"
 import { type Settings, timerMillis } from "./settings.ts"
-
-type Received = Pull.Pull<Arr.NonEmptyReadonlyArray<Uint8Array>, ReceiveError>
+import { Stalls } from "./Stalls.ts"
+import * as Sweeper from "./Sweeper.ts"
 
 interface Addresses {
   readonly local: Address.Address
@@ -31,29 +30,24 @@ const maxDrainTurns = 16
 
 const done = Exit.fail(Cause.Done())
 
-const secondReceiver = "receive is already running in another fiber of this connection"
-
-export class NodeConnection implements Connection {
+export class NodeConnection implements Connection, Sweeper.Waiting {
   readonly id = nextConnectionId()
   readonly local: Address.Address
   readonly remote: Address.Address
-  readonly receive: Received
 
   readonly #socket: Net.Socket
   readonly #settings: Settings
   readonly #released = Deferred.makeUnsafe<ConnectionState.CloseReason>()
   #state: ConnectionState.ConnectionState = ConnectionState.open
-  #arrived: Array<Uint8Array> = []
-  #arrivedBytes = 0
+  readonly #inbox = new Inbox(() => this.#resume())
   /** As many bytes as have arrived and wait pause the socket. */
   #readLimit: number
-  /** What receive gives when nothing is left, decided once. */
-  #receiveEnd: Exit.Exit<never, ReceiveError | Cause.Done> | undefined
   #reading = false
-  #waiter: ((ready: Exit.Exit<void, ReceiveError | Cause.Done>) => void) | undefined
-  /** What send says when it comes too late, and the platform has not failed. */
-  #sendEnd: typeof TransportReason.ConnectionClosed | typeof TransportReason.WriteSideClosed =
-    TransportReason.ConnectionClosed
+  /** What send says when it comes too late, and the platform has not failed; else that we have closed. */
+  #sendEnd: TransportReason.TransportReason | undefined
+  #stalls: Stalls | undefined
+  /** What we waited for in vain. */
+  #timedOut: TransportReason.TimedOut | undefined
   /** Bytes discarded while closing; below 0, we are not. */
   #discarded = -1
   #lingering: NodeJS.Timeout | undefined
@@ -72,31 +66,17 @@ export class NodeConnection implements Connection {
     socket.on("finish", () => this.#dispatch({ _tag: "SelfFin" }))
     socket.on("error", (cause) => this.#onError(cause))
     socket.on("close", () => this.#onClose())
-
-    const take = Effect.sync(() => this.#take())
-    // Waiting and taking are two steps: the take passes its bytes on within its own step of the fiber, so that no
-    // interruption comes between and loses them.
-    this.receive = Effect.flatMap(
-      Effect.callback<void, ReceiveError | Cause.Done>((resume) => {
-        if (this.#waiter !== undefined) return resume(Effect.die(new Error(secondReceiver)))
-        const ready = this.#ready()
-        if (ready !== undefined) return resume(ready)
-        this.#waiter = resume
-        this.#resume()
-        return Effect.sync(() => {
-          if (this.#waiter === resume) this.#waiter = undefined
-        })
-      }),
-      () => take
-    )
   }
 
-  send(bytes: Uint8Array): Effect.Effect<void, SendError> {
-    return this.sendAll([bytes])
+  get receive(): Received {
+    return this.#inbox.receive
   }
 
-  sendAll(chunks: ReadonlyArray<Uint8Array>): Effect.Effect<void, SendError> {
-    return Effect.callback((resume) => {
+  // Functions, not methods: `Effect.flatMap(connection.receive, connection.sendAll)` has to work.
+  readonly send = (bytes: Uint8Array): Effect.Effect<void, SendError> => this.sendAll([bytes])
+
+  readonly sendAll = (chunks: ReadonlyArray<Uint8Array>): Effect.Effect<void, SendError> =>
+    Effect.callback((resume) => {
       const socket = this.#socket
       if (!socket.writable) return resume(Effect.fail(this.#sendError()))
       if (chunks.length === 0) return resume(Effect.void)
@@ -106,7 +86,10 @@ export class NodeConnection implements Connection {
         return resume(Effect.fail(this.#sendError(new TransportReason.WriteBufferExceeded({ waiting, limit }))))
       }
       // The callback, and not 'drain', fires in every case: also when the socket is destroyed while bytes wait.
-      const onWritten = (error?: Error | null) => resume(error == null ? Effect.void : Effect.fail(this.#sendError()))
+      const onWritten = (error?: Error | null) => {
+        this.#stalls?.wrote()
+        resume(error == null ? Effect.void : Effect.fail(this.#sendError()))
+      }
       const last = chunks.length - 1
       if (last > 0) socket.cork()
       for (let i = 0; i < last; i++) socket.write(chunks[i]!)
@@ -115,15 +98,15 @@ export class NodeConnection implements Connection {
       // The kernel has taken everything already: no need to suspend until the callback's tick. A write that failed at
       // once leaves nothing waiting either, but its error.
       if (socket.writableLength === 0 && socket.errored === null) resume(Effect.void)
+      else this.#watch()
     })
-  }
 
   get shutdownWrite(): Effect.Effect<void, SendError> {
     return Effect.callback((resume) => {
       const socket = this.#socket
       if (socket.writableFinished) return resume(Effect.void)
       if (socket.destroyed) return resume(Effect.fail(this.#sendError()))
-      if (socket.writable) this.#sendEnd = TransportReason.WriteSideClosed
+      if (socket.writable) this.#sendEnd = new TransportReason.WriteSideClosed({})
       socket.end((error?: Error | null) => {
         if (error != null) return resume(Effect.fail(this.#sendError()))
         // This comes before the 'finish' event.
@@ -135,18 +118,18 @@ export class NodeConnection implements Connection {
 
   get shutdownRead(): Effect.Effect<void> {
     return Effect.callback((resume) => {
-      if (this.#receiveEnd !== undefined) return resume(Effect.void)
+      if (this.#inbox.end !== undefined) return resume(Effect.void)
       const socket = this.#socket
       // What waits in the kernel has arrived, too: read on until two turns of the loop, and so one whole poll of it,
       // bring nothing; a peer that never stops sending is stopped after some.
-      this.#readLimit = this.#arrivedBytes + maxDrainBytes
+      this.#readLimit = this.#inbox.size + maxDrainBytes
       this.#resume()
       let turns = 0
       let quiet = 0
       let before = socket.bytesRead
       const turn = () => {
         // It has ended meanwhile, maybe by our own close, which has to read on.
-        if (this.#receiveEnd !== undefined) return resume(Effect.void)
+        if (this.#inbox.end !== undefined) return resume(Effect.void)
         quiet = socket.bytesRead === before ? quiet + 1 : 0
         before = socket.bytesRead
         if (++turns < maxDrainTurns && quiet < 2) {
@@ -156,27 +139,26 @@ export class NodeConnection implements Connection {
         this.#reading = false
         socket.pause()
         this.#keepBuffered()
-        this.#endReceive(done)
+        this.#inbox.finish(done)
         resume(Effect.void)
       }
       setImmediate(turn)
     })
   }
 
-  close(options?: { readonly linger?: Duration.Input }): Effect.Effect<ConnectionState.CloseReason> {
-    return Effect.suspend(() => {
+  readonly close = (options?: { readonly linger?: Duration.Input }): Effect.Effect<ConnectionState.CloseReason> =>
+    Effect.suspend(() => {
       if (this.#state._tag !== "Closing" && this.#state._tag !== "Closed") {
         this.#dispatch({ _tag: "Close" })
         this.#linger(options?.linger === undefined ? this.#settings.lingerMillis : timerMillis(options.linger))
       }
       return this.closed
     })
-  }
 
   get abort(): Effect.Effect<ConnectionState.CloseReason> {
     return Effect.suspend(() => {
       this.#dispatch({ _tag: "Abort" })
-      this.#sendEnd = TransportReason.ConnectionClosed
+      this.#sendEnd = undefined
       this.#afterFin(() => this.#reset())
       return this.closed
     })
@@ -190,24 +172,49 @@ export class NodeConnection implements Connection {
     return Deferred.await(this.#released)
   }
 
+  /** For the sweeper, while this waits for something that may never come. */
+  sweep(now: number): boolean {
+    const { _tag } = this.#state
+    if (this.#stalls === undefined || _tag === "Closing" || _tag === "Closed") return false
+    const stall = this.#stalls.check(now, this.#socket, this.#state, this.#isFull(), this.#settings)
+    if (typeof stall === "boolean") return stall
+    const error = stall.direction === "send" ? this.#sendError(stall.reason) : this.#receiveError(stall.reason)
+    this.#timedOut = stall.reason
+    this.#keepBuffered()
+    this.#dispatch({ _tag: "Failed", error })
+    this.#inbox.finish(Exit.fail(this.#receiveError(stall.reason)))
+    this.#afterFin(() => this.#reset())
+    return false
+  }
+
+  #watch(): void {
+    this.#stalls ??= new Stalls()
+    Sweeper.watch(this)
+  }
+
+  #isFull(): boolean {
+    return this.#inbox.end === undefined && this.#inbox.size >= this.#readLimit
+  }
+
   #dispatch(event: ConnectionState.ConnectionEvent): void {
     this.#state = ConnectionState.transition(this.#state, event)
+    if (this.#state._tag === "WriteClosed") this.#watch()
   }
 
   readonly #onData = (chunk: Uint8Array): void => {
     if (this.#discarded >= 0) return this.#discard(chunk.length)
-    this.#arrived.push(chunk)
-    this.#arrivedBytes += chunk.length
-    this.#wake()
-    if (this.#arrivedBytes >= this.#readLimit) {
+    this.#inbox.add(chunk)
+    this.#inbox.wake()
+    if (this.#isFull()) {
       this.#reading = false
       this.#socket.pause()
+      this.#watch()
     }
   }
 
   #onEnd(): void {
     this.#dispatch({ _tag: "PeerFin" })
-    this.#endReceive(done)
+    this.#inbox.finish(done)
   }
 
   #onError(cause: unknown): void {
@@ -218,61 +225,35 @@ export class NodeConnection implements Connection {
       ? this.#sendError()
       : receiveError
     this.#dispatch({ _tag: "Failed", error })
-    this.#endReceive(Exit.fail(receiveError))
+    this.#inbox.finish(Exit.fail(receiveError))
   }
 
   #onClose(): void {
     clearTimeout(this.#lingering)
     this.#keepBuffered()
     this.#dispatch({ _tag: "Released" })
-    this.#endReceive(Exit.fail(this.#receiveError()))
+    this.#inbox.finish(Exit.fail(this.#receiveError()))
     if (this.#state._tag === "Closed") Deferred.doneUnsafe(this.#released, Exit.succeed(this.#state.reason))
   }
 
   /** A paused stream still holds what the platform read before: bytes go before the error or the end. */
   #keepBuffered(): void {
-    if (this.#receiveEnd !== undefined) return
+    if (this.#inbox.end !== undefined) return
     this.#socket.off("data", this.#onData)
-    for (let chunk: Uint8Array | null; (chunk = this.#socket.read()) !== null;) this.#arrived.push(chunk)
+    for (let chunk: Uint8Array | null; (chunk = this.#socket.read()) !== null;) this.#inbox.add(chunk)
     this.#socket.on("data", this.#onData)
   }
 
   #resume(): void {
-    if (this.#reading || this.#receiveEnd !== undefined || this.#socket.destroyed) return
+    if (this.#reading || this.#inbox.end !== undefined || this.#socket.destroyed) return
     this.#reading = true
     this.#socket.resume()
   }
 
-  #endReceive(end: Exit.Exit<never, ReceiveError | Cause.Done>): void {
-    this.#receiveEnd ??= end
-    this.#wake()
-  }
-
-  #ready(): Exit.Exit<void, ReceiveError | Cause.Done> | undefined {
-    return this.#arrived.length > 0 ? Exit.void : this.#receiveEnd
-  }
-
-  #wake(): void {
-    const resume = this.#waiter
-    const ready = resume === undefined ? undefined : this.#ready()
-    if (resume === undefined || ready === undefined) return
-    this.#waiter = undefined
-    resume(ready)
-  }
-
-  #take(): Arr.NonEmptyReadonlyArray<Uint8Array> {
-    const arrived = this.#arrived
-    if (!Arr.isArrayNonEmpty(arrived)) throw new Error(secondReceiver)
-    this.#arrived = []
-    this.#arrivedBytes = 0
-    this.#resume()
-    return arrived
-  }
-
   #linger(millis: number): void {
     this.#discarded = 0
-    this.#sendEnd = TransportReason.ConnectionClosed
-    this.#endReceive(Exit.fail(this.#receiveError()))
+    this.#sendEnd = undefined
+    this.#inbox.finish(Exit.fail(this.#receiveError()))
     this.#socket.end()
     this.#socket.resume()
     this.#lingering = setTimeout(() => this.#expire(), millis)
@@ -318,9 +299,12 @@ export class NodeConnection implements Connection {
     return new SendError({ reason, local: this.local, remote: this.remote })
   }
 
-  /** The stream knows of an error before its event comes. */
   #sendFailure(): TransportReason.TransportReason {
+    if (this.#timedOut !== undefined) return this.#timedOut
+    // The stream knows of an error before its event comes.
     const { errored } = this.#socket
-    return errored === null ? new this.#sendEnd({}) : TransportReason.fromCause(errored)
+    return errored === null
+      ? this.#sendEnd ?? new TransportReason.ConnectionClosed({})
+      : TransportReason.fromCause(errored)
   }
 }

@@ -8,6 +8,9 @@ export interface Settings {
   readonly lingerMillis: number
   readonly readBuffer: number
   readonly maxWriteBuffer: number
+  readonly writeMillis: number
+  readonly halfCloseMillis: number
+  readonly readStallMillis: number
   readonly socket: Net.ServerOpts
 }
 
@@ -17,6 +20,9 @@ export const settings = (options: ConnectionOptions = {}): Settings => {
     lingerMillis: timerMillis(options.linger ?? "2 seconds"),
     readBuffer: Math.max(1, options.readBuffer ?? 65_536),
     maxWriteBuffer: options.maxWriteBuffer ?? 1_048_576,
+    writeMillis: timerMillis(options.writeTimeout ?? "30 seconds"),
+    halfCloseMillis: timerMillis(options.halfCloseTimeout ?? "5 minutes"),
+    readStallMillis: timerMillis(options.readStallTimeout ?? "5 minutes"),
     socket: {
       allowHalfOpen: true,
       noDelay: options.noDelay ?? true,
