@@ -34,16 +34,16 @@ export interface ConnectOptions extends ConnectionOptions {
   /**
    * Only IPv4, or only IPv6. Default: both, or the family of `localAddress`. Unix domain sockets have none.
    *
-   * **Errors**: `NameNotFound`, where the name has no address of it; `InvalidAddress`, where the host is an IP address of
-   * the other.
+   * **Errors**: `NameNotFound`, where the name has no address of it; `InvalidAddress`, where the host is an IP address
+   * of the other.
    */
   readonly family?: 4 | 6
   /**
    * The IP address, and the port, of our end. Default: the kernel chooses both; a port of 0 is chosen by the kernel,
    * too. Only addresses of its family are tried. Unix domain sockets ignore it.
    *
-   * **Errors**: `InvalidAddress`, where the host is no IP address or not of `family`; `AddressNotAvailable`, where it is
-   * not this host's, or the same two ends are connected already; `AddressInUse`, where something listens on the port.
+   * **Errors**: `InvalidAddress`, where the host is no IP address or not of `family`; `AddressNotAvailable`, where it
+   * is not this host's, or the same two ends are connected already; `AddressInUse`, where something listens there.
    */
   readonly localAddress?: { readonly host: string; readonly port?: number }
 }
@@ -81,8 +81,9 @@ export const listen = (
  * Creates a socket and connects it. Interruption frees the socket at once.
  *
  * **Errors**: `ConnectError`, with the reason `ConnectionRefused`, `TimedOut`, `Unreachable`, `NameNotFound`,
- * `ResolverUnavailable`, `AddressNotAvailable`, `AddressInUse`, `PermissionDenied`, `InvalidAddress`, `ConnectionReset`,
- * `ResourceExhausted` or `Unknown`. Where a name has several addresses, `attempts` has each that was tried, in order.
+ * `ResolverUnavailable`, `AddressNotAvailable`, `AddressInUse`, `PermissionDenied`, `InvalidAddress`,
+ * `ConnectionReset`, `ResourceExhausted` or `Unknown`. Of a name with several addresses `attempts` has each that was
+ * tried, in order.
  *
  * @category operations
  * @since 0.1.0

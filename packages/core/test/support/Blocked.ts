@@ -23,20 +23,26 @@ const message = <A>(worker: Worker): Effect.Effect<A> =>
     worker.once("error", (error) => resume(Effect.die(error)))
   })
 
+const blocked = (host: string): Effect.Effect<Address.TcpAddress, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const thread = yield* worker(
+      `const server = Net.createServer().listen({ port: 0, host: workerData, backlog: 1 }, () => {
+         parentPort.postMessage(server.address().port)
+         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+       })`,
+      host
+    )
+    return { host: "127.0.0.1", port: yield* message<number>(thread) }
+  })
+
 /**
  * A listener whose loop is blocked. The kernel completes two connections for a backlog of 1; the SYN of the third it
  * drops, so that nothing answers it.
  */
-export const listener: Effect.Effect<Address.TcpAddress, never, Scope.Scope> = Effect.gen(function*() {
-  const thread = yield* worker(
-    `const server = Net.createServer().listen({ port: 0, host: "127.0.0.1", backlog: 1 }, () => {
-       parentPort.postMessage(server.address().port)
-       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
-     })`,
-    undefined
-  )
-  return { host: "127.0.0.1", port: yield* message<number>(thread) }
-})
+export const listener: Effect.Effect<Address.TcpAddress, never, Scope.Scope> = blocked("127.0.0.1")
+
+/** The same, on every address of 127.0.0.0/8 at once. */
+export const everywhere: Effect.Effect<Address.TcpAddress, never, Scope.Scope> = blocked("0.0.0.0")
 
 /** Clients that all connect, and all send, while this thread's loop stands still; each then tells how it ended. */
 export const clients = (

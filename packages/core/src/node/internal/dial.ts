@@ -6,9 +6,10 @@ import type { ConnectOptions } from "../../Transport.ts"
 import { type Attempt, ConnectError } from "../../TransportError.ts"
 import * as TransportReason from "../../TransportReason.ts"
 import { addressesOf, endpointProblem } from "./endpoint.ts"
-import { NodeConnection, settings, timerMillis } from "./NodeConnection.ts"
+import { NodeConnection } from "./NodeConnection.ts"
 import { type Race, race } from "./race.ts"
 import { type Lookup, resolve, systemLookup } from "./resolve.ts"
+import { settings, timerMillis } from "./settings.ts"
 
 // RFC 8305, section 5: no attempt starts within 10 ms of the one before it.
 const minAttemptDelay = 10

@@ -1,4 +1,4 @@
-// Happy Eyeballs, RFC 8305, section 5: connection attempts whose starts are staggered, and the first that connects wins.
+// Happy Eyeballs, RFC 8305, section 5: the starts of the attempts are staggered, and the first that connects wins.
 import type * as Net from "node:net"
 import type * as Address from "../../Address.ts"
 import type { Attempt } from "../../TransportError.ts"

@@ -13,7 +13,7 @@ export type Lookup = (
 /** The operating system's resolver. */
 export const systemLookup: Lookup = (name, options, answer) => dns.lookup(name, options, answer)
 
-/** The families in turn, beginning with the resolver's first: a family without a route costs one delay, not one an address. */
+/** The families in turn, the resolver's first one first: a family without a route costs a delay, not one an address. */
 export const interleave = (hosts: ReadonlyArray<string>): ReadonlyArray<string> => {
   const family = Net.isIP(hosts[0] ?? "")
   const first = hosts.filter((host) => Net.isIP(host) === family)
