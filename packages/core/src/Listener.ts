@@ -11,6 +11,35 @@ import type { Connection, ConnectionOptions } from "./Connection.ts"
 import type { ListenError } from "./TransportError.ts"
 
 /**
+ * A connection that was reset instead of handed to `accept`, and why:
+ *
+ * - `descriptors`: this process is near its limit of open descriptors. Beyond it the platform closes every client that
+ *   waits, and tells nobody.
+ * - `backlog`: as many as `backlog` waited for `accept` already.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AcceptShed {
+  readonly _tag: "AcceptShed"
+  readonly reason: "descriptors" | "backlog"
+  readonly remote: Address
+}
+
+/**
+ * How many connections came since the listener was made: each is in one of the two.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AcceptCounters {
+  /** Given to `accept`, or waiting for it. */
+  readonly accepted: number
+  /** Reset: one `AcceptShed` each. */
+  readonly shed: number
+}
+
+/**
  * A listening socket.
  *
  * **Contract** for whoever implements a transport:
@@ -18,6 +47,9 @@ import type { ListenError } from "./TransportError.ts"
  * 1. The port is bound when the value exists, and free when its scope has closed.
  * 2. A connection belongs to the scope that accepted it, not to the listener's.
  * 3. When the scope closes, connections that nobody accepted are reset.
+ * 4. No connection is dropped in silence: it comes out of `accept`, or it is an `AcceptShed`.
+ * 5. `suspend`, `resume` and `drain` happen one after the other, in the order of the calls. None touches a connection that
+ *    has come.
  *
  * @category models
  * @since 0.1.0
@@ -27,17 +59,44 @@ export interface Listener {
   readonly address: Address
 
   /**
-   * The next connection, in the order in which they came; suspends until there is one. The scope owns it. After `drain`,
-   * when all that had come are handed out, `Cause.Done`.
+   * The next connection, in the order in which they came; suspends until there is one, also while the listener is
+   * suspended. The scope owns it. After `drain`, when all that had come are handed out, `Cause.Done`.
    */
   readonly accept: Pull.Pull<Connection, ListenError, void, Scope.Scope>
+
+  /**
+   * Closes the port for a while and loses nobody: empties the kernel's queue as `drain` does, then new clients are refused,
+   * until `resume`. Who had come is still handed out. On a suspended or drained listener nothing happens. It cannot be
+   * interrupted half-way.
+   *
+   * **Limits**: while it is suspended another process can take the address.
+   *
+   * **Errors**: `ListenError` with `InvalidAddress` for a listener on an inherited descriptor (`fd`): once closed, that
+   * cannot be opened again. It goes on listening.
+   */
+  readonly suspend: Effect.Effect<void, ListenError>
+
+  /**
+   * Listens again, on the very same address, after `suspend`. On a listener that is not suspended, or is drained, nothing
+   * happens.
+   *
+   * **Errors**: `ListenError`, with `AddressInUse` where the address was taken meanwhile. The listener is suspended still,
+   * so `resume` can be tried again.
+   */
+  readonly resume: Effect.Effect<void, ListenError>
 
   /**
    * Stops listening and loses nobody: first empties the kernel's queue of established connections into this one, because
    * closing a port resets those in the kernel's queue; then frees the port. Bounded to 4096 connections and 250 ms.
    * Later calls join the first.
+   *
+   * An inherited descriptor (`fd`) is only let go: its queue belongs to the process that passed it, and who waits there is
+   * served by the next one that listens.
    */
   readonly drain: Effect.Effect<void>
+
+  /** What has come so far. */
+  readonly counters: Effect.Effect<AcceptCounters>
 }
 
 /**
@@ -47,6 +106,35 @@ export interface Listener {
  * @since 0.1.0
  */
 export interface ListenOptions extends ConnectionOptions {
-  /** Connections that may wait to be accepted, in the kernel and again here; more are reset. Default 511. */
+  /**
+   * Connections that may wait to be accepted, in the kernel and again here; more are reset, as `AcceptShed`. Default 511.
+   */
   readonly backlog?: number
+  /**
+   * Several sockets, of any process of this user, may listen on the same port, and the kernel spreads the clients over
+   * them (SO_REUSEPORT). TCP only. Default false.
+   *
+   * **Errors**: `InvalidAddress` with `ENOTSUP` where the platform cannot spread them (macOS, Windows).
+   */
+  readonly reusePort?: boolean
+  /** An IPv6 address, `::` above all, takes no IPv4 clients (IPV6_V6ONLY). Default false. */
+  readonly ipv6Only?: boolean
+  /**
+   * Listen on this open descriptor, which was inherited, instead of opening a socket: systemd's socket activation, see
+   * `SocketActivation` of `@framewire/core/node`. `undefined` opens one. The listener owns it from then on.
+   *
+   * The address then binds nothing: it says of which kind the descriptor is, is in the error if listening fails, and is the
+   * path of a Unix socket, which the descriptor does not tell. A TCP listener's `address` is the descriptor's own.
+   *
+   * **Errors**: `InvalidAddress`, where it is no listening socket, or of the other kind than the address.
+   */
+  readonly fd?: number | undefined
+  /**
+   * Told of each connection that is reset instead of accepted, in the turn of the loop in which it came. It must return
+   * soon, and not throw. For one number, `counters` is enough.
+   *
+   * **Limits**: descriptors are watched on Linux only. One in 16 of the limit, from 8 to 64, is kept free for all else that
+   * the process opens.
+   */
+  readonly onShed?: (event: AcceptShed) => void
 }

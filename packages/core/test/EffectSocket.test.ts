@@ -360,7 +360,10 @@ describe("toSocketServer", () => {
       const named: Listener.Listener = {
         address: { host: "localhost", port: 80 },
         accept: Effect.never,
-        drain: Effect.void
+        suspend: Effect.void,
+        resume: Effect.void,
+        drain: Effect.void,
+        counters: Effect.succeed({ accepted: 0, shed: 0 })
       }
       const error = yield* failure(EffectSocket.toSocketServer(named))
       assert.strictEqual(error.reason._tag, "SocketServerOpenError")
@@ -505,7 +508,10 @@ describe("toSocketServer", () => {
       const server = yield* EffectSocket.toSocketServer({
         address: anyPort,
         accept: Effect.fail(broken),
-        drain: Effect.void
+        suspend: Effect.void,
+        resume: Effect.void,
+        drain: Effect.void,
+        counters: Effect.succeed({ accepted: 0, shed: 0 })
       })
       const error: SocketServer.SocketServerError = yield* failure(server.run(() => Effect.void))
       assert.strictEqual(error.reason._tag, "SocketServerUnknownError")

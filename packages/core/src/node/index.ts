@@ -10,3 +10,10 @@
  * @since 0.1.0
  */
 export * as NodeTransport from "./NodeTransport.ts"
+
+/**
+ * Listening descriptors that systemd passes.
+ *
+ * @since 0.1.0
+ */
+export * as SocketActivation from "./SocketActivation.ts"

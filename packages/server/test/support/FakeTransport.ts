@@ -39,6 +39,9 @@ export const make = (): FakeTransport => {
   const listener: Listener.Listener = {
     address,
     accept: Effect.acquireRelease(Queue.take(queue), (it) => it.close()),
+    suspend: Effect.void,
+    resume: Effect.void,
+    counters: Effect.succeed({ accepted: 0, shed: 0 }),
     drain: Effect.sync(() => {
       drains++
       Queue.endUnsafe(queue)

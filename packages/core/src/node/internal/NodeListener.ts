@@ -1,16 +1,17 @@
-// A Listener on a net.Server.
+// A Listener on net.Server: on one after the other, because each suspension ends one.
 import * as Cause from "effect/Cause"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
-import * as Net from "node:net"
+import * as Semaphore from "effect/Semaphore"
+import type * as Net from "node:net"
 import type * as Address from "../../Address.ts"
-import type { Listener, ListenOptions } from "../../Listener.ts"
+import type { AcceptShed, Listener, ListenOptions } from "../../Listener.ts"
 import { ListenError } from "../../TransportError.ts"
 import * as TransportReason from "../../TransportReason.ts"
-import { addressesOf, endpointProblem } from "./endpoint.ts"
+import { bind } from "./bind.ts"
+import * as descriptorBudget from "./descriptorBudget.ts"
+import { addressesOf } from "./endpoint.ts"
 import { NodeConnection } from "./NodeConnection.ts"
 import { settings } from "./settings.ts"
 
@@ -18,15 +19,21 @@ import { settings } from "./settings.ts"
 const maxDrainTurns = 4096
 const maxDrainMillis = 250
 
-const listening = (server: Net.Server, local: Address.Address, backlog: number): Effect.Effect<void, ListenError> =>
+/** Closing resets whoever waits in the kernel's queue, so turn the loop until a whole turn accepts nobody. */
+const closeEmpty = (server: Net.Server, accepted: () => number): Effect.Effect<void> =>
   Effect.callback((resume) => {
-    const fail = (reason: TransportReason.TransportReason) => resume(Effect.fail(new ListenError({ reason, local })))
-    const problem = endpointProblem(local)
-    if (problem !== undefined) return fail(problem)
-    server.on("error", (cause) => fail(TransportReason.fromCause(cause)))
-    server.listen({ ...local, backlog }, () => resume(Effect.void))
-    // While the name resolves, node:net cannot be stopped.
-    return Effect.sync(() => server.listening ? server.close() : server.once("listening", () => server.close()))
+    const deadline = performance.now() + maxDrainMillis
+    const turn = (before: number, turns: number) => {
+      const now = accepted()
+      const isEmpty = turns > 1 && now === before
+      if (server.listening && !isEmpty && turns <= maxDrainTurns && performance.now() <= deadline) {
+        setImmediate(() => turn(now, turns + 1))
+        return
+      }
+      if (server.listening) server.close()
+      resume(Effect.void)
+    }
+    turn(-1, 0)
   })
 
 export const make = (
@@ -34,64 +41,106 @@ export const make = (
   options: ListenOptions = {}
 ): Effect.Effect<Listener, ListenError, Scope.Scope> =>
   Effect.gen(function*() {
+    const { fd, onShed } = options
     const backlog = options.backlog ?? 511
     const connectionSettings = settings(options)
     const arrived = yield* Queue.make<NodeConnection, ListenError | Cause.Done>({
       capacity: backlog,
       strategy: "dropping"
     })
-    const server = Net.createServer({ ...connectionSettings.socket, pauseOnConnect: true })
-    let accepted = 0
-    server.on("connection", (socket) => {
-      accepted++
+    let came = 0
+    let shed = 0
+    const onConnection = (socket: Net.Socket) => {
+      came++
       // In the same tick, so that an error listener is there before the first error can be.
       const connection = new NodeConnection(socket, addressesOf(socket, local), connectionSettings)
-      if (!Queue.offerUnsafe(arrived, connection)) Effect.runFork(connection.abort)
-    })
+      const reason: AcceptShed["reason"] | undefined = descriptorBudget.isShort()
+        ? "descriptors"
+        : Queue.offerUnsafe(arrived, connection)
+        ? undefined
+        : "backlog"
+      if (reason === undefined) return
+      shed++
+      Effect.runFork(connection.abort)
+      onShed?.({ _tag: "AcceptShed", reason, remote: connection.remote })
+    }
+    const listen = (at: Address.Address, descriptor?: number) =>
+      bind(at, {
+        server: { ...connectionSettings.socket, pauseOnConnect: true },
+        backlog,
+        reusePort: options.reusePort ?? false,
+        ipv6Only: options.ipv6Only ?? false,
+        fd: descriptor,
+        onConnection
+      })
+    descriptorBudget.refresh()
 
-    yield* Effect.acquireRelease(listening(server, local, backlog), () =>
-      Effect.suspend(() => {
-        stop()
-        // What is still there nobody will accept.
-        const waiting: Array<Effect.Effect<unknown>> = []
-        for (let next = Queue.takeUnsafe(arrived); next?._tag === "Success"; next = Queue.takeUnsafe(arrived)) {
-          waiting.push(next.value.abort)
-        }
-        return Effect.all(waiting, { concurrency: "unbounded", discard: true })
-      }), { interruptible: true })
-    const bound = server.address()
-    const address = typeof bound === "object" && bound !== null ? { host: bound.address, port: bound.port } : local
-    server.on("error", (cause) =>
-      Queue.failCauseUnsafe(
-        arrived,
-        Cause.fail(new ListenError({ reason: TransportReason.fromCause(cause), local: address }))
-      ))
-
-    const stopped = Deferred.makeUnsafe<void>()
-    let draining = false
-    function stop() {
+    let over = false
+    const stop = (server: Net.Server) => {
+      over = true
       if (server.listening) server.close()
       Queue.endUnsafe(arrived)
-      Deferred.doneUnsafe(stopped, Exit.void)
     }
-    const drain = Effect.suspend(() => {
-      if (!draining) {
-        draining = true
-        const deadline = performance.now() + maxDrainMillis
-        // close() resets whoever waits in the kernel's queue, so turn the loop until a whole turn accepts nobody.
-        const turn = (before: number, turns: number) => {
-          if (!server.listening) return
-          if (turns > 1 && accepted === before || turns > maxDrainTurns || performance.now() > deadline) return stop()
-          const now = accepted
-          setImmediate(() => turn(now, turns + 1))
-        }
-        turn(-1, 0)
-      }
-      return Deferred.await(stopped)
-    })
+    const current = yield* Effect.acquireRelease(
+      Effect.map(listen(local, fd), (server) => ({ server })),
+      (current) =>
+        Effect.suspend(() => {
+          stop(current.server)
+          // What is still there nobody will accept.
+          const waiting: Array<Effect.Effect<unknown>> = []
+          for (let next = Queue.takeUnsafe(arrived); next?._tag === "Success"; next = Queue.takeUnsafe(arrived)) {
+            waiting.push(next.value.abort)
+          }
+          return Effect.all(waiting, { concurrency: "unbounded", discard: true })
+        }),
+      { interruptible: true }
+    )
+    const bound = current.server.address()
+    const address = typeof bound === "object" && bound !== null ? { host: bound.address, port: bound.port } : local
+    const watch = (server: Net.Server) =>
+      server.on("error", (cause) =>
+        Queue.failCauseUnsafe(
+          arrived,
+          Cause.fail(new ListenError({ reason: TransportReason.fromCause(cause), local: address }))
+        ))
+    watch(current.server)
+
+    // One after the other, and each to its end: a drain that is interrupted has drained all the same. None waits long.
+    const lock = Semaphore.makeUnsafe(1)
+    const oneByOne = <E>(step: () => Effect.Effect<void, E>): Effect.Effect<void, E> =>
+      Effect.uninterruptible(lock.withPermit(Effect.suspend(() => over ? Effect.void : step())))
+
+    const suspend = oneByOne(() =>
+      fd === undefined
+        ? closeEmpty(current.server, () => came)
+        : Effect.fail(
+          new ListenError({
+            reason: new TransportReason.InvalidAddress({
+              detail: "an inherited descriptor cannot be suspended: once closed, it cannot be opened again"
+            }),
+            local: address
+          })
+        )
+    )
+    const resume = oneByOne(() =>
+      current.server.listening ? Effect.void : Effect.map(listen(address), (server) => {
+        current.server = server
+        watch(server)
+        // The scope has closed meanwhile.
+        if (over) stop(server)
+      })
+    )
+    const drain = oneByOne(() =>
+      Effect.map(
+        // The queue of an inherited descriptor stays with the process that passed it, for the next that listens.
+        fd === undefined && current.server.listening ? closeEmpty(current.server, () => came) : Effect.void,
+        () => stop(current.server)
+      )
+    )
 
     const accept = Effect.acquireRelease(Queue.take(arrived), (connection) => connection.close(), {
       interruptible: true
     })
-    return { address, accept, drain }
+    const counters = Effect.sync(() => ({ accepted: came - shed, shed }))
+    return { address, accept, suspend, resume, drain, counters }
   })
