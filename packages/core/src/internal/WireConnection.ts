@@ -37,6 +37,10 @@ export interface Wire {
 // What close still takes from a peer that keeps sending, before it stops waiting for the peer's end.
 const maxDiscard = 65_536
 
+// How long shutdownRead follows a peer that keeps sending.
+const maxDrainBytes = 1_048_576
+const maxDrainTurns = 16
+
 const sizeOf = (chunks: ReadonlyArray<Uint8Array>): number => chunks.reduce((sum, chunk) => sum + chunk.length, 0)
 
 export const make = (wire: Wire, options: ConnectionOptions): Effect.Effect<Connection> =>
@@ -58,6 +62,9 @@ export const make = (wire: Wire, options: ConnectionOptions): Effect.Effect<Conn
       startPump()
     })
     let pumping = false
+    /** As many bytes as have arrived and wait stop the pump. */
+    let readLimit = readBuffer
+    let received = 0
     let unsent = 0
     /** Why send comes too late. */
     let sendEnd: TransportReason.TransportReason | undefined
@@ -101,6 +108,7 @@ export const make = (wire: Wire, options: ConnectionOptions): Effect.Effect<Conn
     }
 
     const push = (chunks: ReadonlyArray<Uint8Array>) => {
+      received++
       if (discarded < 0) {
         if (inbox.end !== undefined) return
         // A WebSocket has messages of no bytes, a stream of bytes has not.
@@ -118,7 +126,7 @@ export const make = (wire: Wire, options: ConnectionOptions): Effect.Effect<Conn
         if (wire.halfClose !== "both") startClose(defaultLinger)
       })
     const pump = Effect.suspend(() => {
-      const wanted = inbox.end === undefined && inbox.size < readBuffer
+      const wanted = inbox.end === undefined && inbox.size < readLimit
       if (wanted || discarded >= 0) return Effect.map(wire.pull, push)
       room.closeUnsafe()
       return room.await
@@ -206,7 +214,18 @@ export const make = (wire: Wire, options: ConnectionOptions): Effect.Effect<Conn
         sendEnd ??= new TransportReason.WriteSideClosed({})
         return finish
       }),
-      shutdownRead: Effect.sync(() => endReceive(Exit.fail(Cause.Done()))),
+      shutdownRead: Effect.gen(function*() {
+        // What waits in the wire has arrived, too: pull on until two turns bring nothing, or a peer has sent enough.
+        readLimit = inbox.size + maxDrainBytes
+        room.openUnsafe()
+        startPump()
+        for (let turns = 0, quiet = 0; turns < maxDrainTurns && quiet < 2 && inbox.end === undefined; turns++) {
+          const before = received
+          yield* Effect.yieldNow
+          quiet = received === before ? quiet + 1 : 0
+        }
+        endReceive(Exit.fail(Cause.Done()))
+      }),
       close: (how) =>
         Effect.suspend(() => {
           endReceive(Exit.fail(receiveError(new TransportReason.ConnectionClosed({}))))
@@ -214,6 +233,7 @@ export const make = (wire: Wire, options: ConnectionOptions): Effect.Effect<Conn
           return Deferred.await(released)
         }),
       abort: Effect.suspend(() => {
+        sendEnd = new TransportReason.ConnectionClosed({})
         dispatch({ _tag: "Abort" })
         return Deferred.await(released)
       }),
