@@ -5,7 +5,7 @@ import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 
-export { capricious } from "./capricious.ts"
+export { capricious } from "../../../../tests/support/Capricious.ts"
 export * as FakeTransport from "./FakeTransport.ts"
 export * as RawServer from "./RawServer.ts"
 

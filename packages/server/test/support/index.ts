@@ -8,7 +8,7 @@ import type * as Scope from "effect/Scope"
 import { readdirSync } from "node:fs"
 import * as Net from "node:net"
 
-export { capricious } from "./capricious.ts"
+export { capricious } from "../../../../tests/support/Capricious.ts"
 export * as FakeTransport from "./FakeTransport.ts"
 export * as RawClient from "./RawClient.ts"
 
