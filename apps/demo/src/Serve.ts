@@ -1,7 +1,7 @@
 import { Address, type Connection } from "@framewire/core"
 import { NodeTransport } from "@framewire/core/node"
 import { Protocol } from "@framewire/framing"
-import { Handler, Server } from "@framewire/server"
+import { Server } from "@framewire/server"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
@@ -37,7 +37,7 @@ const echo = Command.make(
       const answer = options.delay > 0
         ? (frame: Uint8Array) => Effect.delay(Effect.succeed(frame), Duration.millis(options.delay))
         : Effect.succeed<Uint8Array>
-      const respond = Handler.respond(Protocol.symmetric(framing), answer)
+      const respond = Server.respond(Protocol.symmetric(framing), answer)
       const handler = (connection: Connection.Connection) =>
         Effect.catch(
           respond(connection),
