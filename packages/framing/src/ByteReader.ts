@@ -44,6 +44,8 @@ export class ByteReader {
   length = 0
   /** No byte will follow those that wait. */
   ended = false
+  /** Bytes that were discarded since the stream began. */
+  discarded = 0
   /** Bytes that the last step asked for, counted from `offset`; 0 where it could not know. */
   needed = 0
 
@@ -166,6 +168,12 @@ export class ByteReader {
   skip(size: number): void {
     this.#check(size)
     this.#advance(size)
+  }
+
+  /** Drops the next `size` bytes, which belong to no frame that will come out: a step may do so and ask for more. */
+  discard(size: number): void {
+    this.skip(size)
+    this.discarded += size
   }
 
   #check(size: number): void {

@@ -5,7 +5,8 @@
  *
  * 1. A whole frame is there: take its bytes from the reader and return it. A frame of no payload is a frame.
  * 2. More bytes have to come: take nothing and return `reader.need(total)`, with the bytes that the frame needs from its
- *    first on, or `reader.need()` where that cannot be told. `reader.ended` says that none will come.
+ *    first on, or `reader.need()` where that cannot be told. `reader.ended` says that none will come. What belongs to no
+ *    frame, such as the rest of one that is too long, may be discarded before, with `reader.discard`.
  * 3. The frame cannot be accepted: throw a `FrameError`. Its message cannot: take the frame and throw a `MessageError`.
  *
  * `run` reports a step that breaks these rules as a defect: it would stand still, or lose bytes in silence.
@@ -86,13 +87,15 @@ export const run = <A>(
 ): FrameError | MessageError | undefined => {
   const full = into.length + atMost
   let before = reader.length
+  let discarded = reader.discarded
   // The one place where what a step throws becomes a value.
   try {
     while (into.length < full) {
       before = reader.length
+      discarded = reader.discarded
       const message = step(reader)
       if (message === more) {
-        if (reader.length !== before) throw new Error("a decoder took bytes and asked for more")
+        if (reader.length + reader.discarded !== before + discarded) throw new Error("a decoder took bytes and asked for more")
         if (!reader.ended || reader.length === 0) return undefined
         return new FrameError({
           reason: new Truncated({ have: reader.length, need: reader.needed === 0 ? undefined : reader.needed }),

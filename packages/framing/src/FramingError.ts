@@ -92,6 +92,46 @@ export class SchemaMismatch extends Data.TaggedError("SchemaMismatch")<{ readonl
 }
 
 /**
+ * A length that no frame can have: not the digits or bytes that a length is written in, below what its own header takes, or
+ * above 2^53 - 1.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class InvalidLength extends Data.TaggedError("InvalidLength")<{ readonly detail: string }> {
+  override get message(): string {
+    return `the length is invalid: ${this.detail}`
+  }
+}
+
+/**
+ * Bytes that no frame of this framing can have. `detail` says what stood there, and what can.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class Malformed extends Data.TaggedError("Malformed")<{ readonly detail: string }> {
+  override get message(): string {
+    return `the frame is malformed: ${this.detail}`
+  }
+}
+
+/**
+ * The checksum of a frame is not that of its bytes: they changed on the way, or the ends disagree on what is summed.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class ChecksumMismatch extends Data.TaggedError("ChecksumMismatch")<{
+  readonly declared: number
+  readonly computed: number
+}> {
+  override get message(): string {
+    return `the checksum is 0x${this.declared.toString(16)}, the bytes have 0x${this.computed.toString(16)}`
+  }
+}
+
+/**
  * The stream is out of step: no frame after this one can be found, and the connection is over.
  *
  * Whose fault: the peer's, or this side's choice of codec. `offset` is where the frame begins in the stream, in bytes;
@@ -101,7 +141,7 @@ export class SchemaMismatch extends Data.TaggedError("SchemaMismatch")<{ readonl
  * @since 0.1.0
  */
 export class FrameError extends Data.TaggedError("FrameError")<{
-  readonly reason: FrameTooLong | Truncated | BareLineFeed
+  readonly reason: FrameTooLong | Truncated | BareLineFeed | InvalidLength | Malformed | ChecksumMismatch
   readonly offset: number
   readonly head: Uint8Array
 }> {
@@ -120,7 +160,15 @@ export class FrameError extends Data.TaggedError("FrameError")<{
  */
 export class MessageError extends Data.TaggedError("MessageError")<{
   readonly direction: "decode" | "encode"
-  readonly reason: FrameTooLong | ContainsDelimiter | InvalidUtf8 | InvalidJson | SchemaMismatch
+  readonly reason:
+    | FrameTooLong
+    | ContainsDelimiter
+    | InvalidLength
+    | Malformed
+    | ChecksumMismatch
+    | InvalidUtf8
+    | InvalidJson
+    | SchemaMismatch
   readonly offset?: number
 }> {
   override get message(): string {
