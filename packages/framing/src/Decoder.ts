@@ -95,7 +95,9 @@ export const run = <A>(
       discarded = reader.discarded
       const message = step(reader)
       if (message === more) {
-        if (reader.length + reader.discarded !== before + discarded) throw new Error("a decoder took bytes and asked for more")
+        if (reader.length + reader.discarded !== before + discarded) {
+          throw new Error("a decoder took bytes and asked for more")
+        }
         if (!reader.ended || reader.length === 0) return undefined
         return new FrameError({
           reason: new Truncated({ have: reader.length, need: reader.needed === 0 ? undefined : reader.needed }),
