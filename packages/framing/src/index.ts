@@ -19,6 +19,13 @@ export * as ByteReader from "./ByteReader.ts"
 export * as ByteWriter from "./ByteWriter.ts"
 
 /**
+ * Frames that end in a zero byte, with the zeros of the payload stuffed away.
+ *
+ * @since 0.1.0
+ */
+export * as Cobs from "./Cobs.ts"
+
+/**
  * A decoder and an encoder as one value, and what gives frames a meaning.
  *
  * @since 0.1.0
@@ -73,3 +80,10 @@ export * as Lines from "./Lines.ts"
  * @since 0.1.0
  */
 export * as Protocol from "./Protocol.ts"
+
+/**
+ * Frames between END bytes, with END and ESC escaped in the payload.
+ *
+ * @since 0.1.0
+ */
+export * as Slip from "./Slip.ts"
