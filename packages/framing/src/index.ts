@@ -19,6 +19,13 @@ export * as ByteReader from "./ByteReader.ts"
 export * as ByteWriter from "./ByteWriter.ts"
 
 /**
+ * A checksum in the frames of any framing.
+ *
+ * @since 0.1.0
+ */
+export * as Checked from "./Checked.ts"
+
+/**
  * Frames that end in a zero byte, with the zeros of the payload stuffed away.
  *
  * @since 0.1.0
@@ -87,3 +94,17 @@ export * as Protocol from "./Protocol.ts"
  * @since 0.1.0
  */
 export * as Slip from "./Slip.ts"
+
+/**
+ * Records in fragments, which are joined, as ONC RPC has them on TCP.
+ *
+ * @since 0.1.0
+ */
+export * as SunRpcRecord from "./SunRpcRecord.ts"
+
+/**
+ * ISO transport packets on TCP.
+ *
+ * @since 0.1.0
+ */
+export * as Tpkt from "./Tpkt.ts"
