@@ -89,6 +89,13 @@ export * as Lines from "./Lines.ts"
 export * as Protocol from "./Protocol.ts"
 
 /**
+ * The header in which a proxy says whose connection it forwards.
+ *
+ * @since 0.1.0
+ */
+export * as ProxyHeader from "./ProxyHeader.ts"
+
+/**
  * Frames between END bytes, with END and ESC escaped in the payload.
  *
  * @since 0.1.0
