@@ -96,6 +96,13 @@ export * as Protocol from "./Protocol.ts"
 export * as ProxyHeader from "./ProxyHeader.ts"
 
 /**
+ * The values of Redis' protocol, version 2 and 3.
+ *
+ * @since 0.1.0
+ */
+export * as Resp from "./Resp.ts"
+
+/**
  * Frames between END bytes, with END and ESC escaped in the payload.
  *
  * @since 0.1.0
