@@ -33,6 +33,13 @@ export * as Codec from "./Codec.ts"
 export * as Decoder from "./Decoder.ts"
 
 /**
+ * Frames that end in a delimiter.
+ *
+ * @since 0.1.0
+ */
+export * as Delimited from "./Delimited.ts"
+
+/**
  * Frames of one size.
  *
  * @since 0.1.0
