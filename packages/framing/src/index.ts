@@ -82,6 +82,20 @@ export * as LengthPrefixed from "./LengthPrefixed.ts"
 export * as Lines from "./Lines.ts"
 
 /**
+ * Frames between a decimal length and a comma.
+ *
+ * @since 0.1.0
+ */
+export * as Netstring from "./Netstring.ts"
+
+/**
+ * Syslog frames behind a decimal length.
+ *
+ * @since 0.1.0
+ */
+export * as OctetCounted from "./OctetCounted.ts"
+
+/**
  * Requests and answers over one connection, as one value for both ends.
  *
  * @since 0.1.0
