@@ -47,6 +47,20 @@ export * as Codec from "./Codec.ts"
 export * as Decoder from "./Decoder.ts"
 
 /**
+ * Frames that end in a delimiter.
+ *
+ * @since 0.1.0
+ */
+export * as Delimited from "./Delimited.ts"
+
+/**
+ * Frames of one size.
+ *
+ * @since 0.1.0
+ */
+export * as FixedLength from "./FixedLength.ts"
+
+/**
  * A connection that speaks a codec.
  *
  * @since 0.1.0
@@ -80,6 +94,20 @@ export * as LengthPrefixed from "./LengthPrefixed.ts"
  * @since 0.1.0
  */
 export * as Lines from "./Lines.ts"
+
+/**
+ * Frames between a decimal length and a comma.
+ *
+ * @since 0.1.0
+ */
+export * as Netstring from "./Netstring.ts"
+
+/**
+ * Syslog frames behind a decimal length.
+ *
+ * @since 0.1.0
+ */
+export * as OctetCounted from "./OctetCounted.ts"
 
 /**
  * Requests and answers over one connection, as one value for both ends.
@@ -122,3 +150,10 @@ export * as SunRpcRecord from "./SunRpcRecord.ts"
  * @since 0.1.0
  */
 export * as Tpkt from "./Tpkt.ts"
+
+/**
+ * Frames behind a length of variable width.
+ *
+ * @since 0.1.0
+ */
+export * as Varint from "./Varint.ts"
