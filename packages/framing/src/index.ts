@@ -96,6 +96,13 @@ export * as LengthPrefixed from "./LengthPrefixed.ts"
 export * as Lines from "./Lines.ts"
 
 /**
+ * Packets of MySQL and MariaDB, joined where a payload takes several.
+ *
+ * @since 0.1.0
+ */
+export * as MySqlPacket from "./MySqlPacket.ts"
+
+/**
  * Frames between a decimal length and a comma.
  *
  * @since 0.1.0
@@ -108,6 +115,13 @@ export * as Netstring from "./Netstring.ts"
  * @since 0.1.0
  */
 export * as OctetCounted from "./OctetCounted.ts"
+
+/**
+ * The framing of known protocols, by name.
+ *
+ * @since 0.1.0
+ */
+export * as Preset from "./Preset.ts"
 
 /**
  * Requests and answers over one connection, as one value for both ends.
