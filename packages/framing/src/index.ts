@@ -40,6 +40,13 @@ export * as Cobs from "./Cobs.ts"
 export * as Codec from "./Codec.ts"
 
 /**
+ * Frames behind headers with a Content-Length, as of LSP and DAP.
+ *
+ * @since 0.1.0
+ */
+export * as ContentLength from "./ContentLength.ts"
+
+/**
  * From bytes to frames or messages, one at a time and without I/O.
  *
  * @since 0.1.0
@@ -82,6 +89,13 @@ export * as FramingError from "./FramingError.ts"
 export * as FramingSpec from "./FramingSpec.ts"
 
 /**
+ * JSON texts between record separators.
+ *
+ * @since 0.1.0
+ */
+export * as JsonSequence from "./JsonSequence.ts"
+
+/**
  * Frames behind a fixed-width length.
  *
  * @since 0.1.0
@@ -101,6 +115,13 @@ export * as Lines from "./Lines.ts"
  * @since 0.1.0
  */
 export * as MySqlPacket from "./MySqlPacket.ts"
+
+/**
+ * JSON values, one a line.
+ *
+ * @since 0.1.0
+ */
+export * as Ndjson from "./Ndjson.ts"
 
 /**
  * Frames between a decimal length and a comma.
