@@ -18,6 +18,7 @@
  * @since 0.1.0
  */
 import type { Codec, Framing } from "./Codec.ts"
+import * as ContentLength from "./ContentLength.ts"
 import * as Delimited from "./Delimited.ts"
 import { amqp as amqpFrames } from "./internal/amqp.ts"
 import { fix as fixMessages } from "./internal/fix.ts"
@@ -136,6 +137,16 @@ export const iso8583 = (options: Limit = {}): Framing => LengthPrefixed.u16be(op
  * @since 0.1.0
  */
 export const kafka = (options: Limit = {}): Framing => LengthPrefixed.u32be(options)
+
+/**
+ * The Language Server Protocol, and the Debug Adapter Protocol. A frame is a message, JSON in UTF-8, without its header.
+ *
+ * **Source**: Language Server Protocol 3.17, Base Protocol; Debug Adapter Protocol, Base protocol.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const lsp = (options: Limit = {}): Framing => ContentLength.make(options)
 
 /**
  * MLLP, the minimal lower layer of HL7: between 0x0b and 0x1c 0x0d. A frame is what stands between.

@@ -126,6 +126,13 @@ describe("Preset: a delimiter", () => {
   })
 })
 
+describe("Preset.lsp", () => {
+  it("the base protocol's example", () => {
+    const message = `{"jsonrpc":"2.0","id":1,"method":"textDocument/completion","params":{}}`
+    both(Preset.lsp(), bytes(`Content-Length: ${message.length}\r\n\r\n${message}`), [message])
+  })
+})
+
 describe("Preset.mllp", () => {
   const mllp = Preset.mllp()
   const message = "MSH|^~\\&|ADT1|MCM|LABADT|MCM|198808181126|SECURITY|ADT^A01|MSG00001|P|2.3\r" +

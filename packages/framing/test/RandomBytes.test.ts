@@ -1,5 +1,21 @@
 import { assert, describe, it } from "@effect/vitest"
-import { ByteReader, Codec, Decoder, FramingError, FramingSpec } from "@framewire/framing"
+import {
+  ByteReader,
+  Checked,
+  Cobs,
+  Codec,
+  Decoder,
+  FramingError,
+  FramingSpec,
+  LengthPrefixed,
+  MySqlPacket,
+  Preset,
+  ProxyHeader,
+  Resp,
+  Slip,
+  SunRpcRecord,
+  Tpkt
+} from "@framewire/framing"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { atRandom, random } from "./support.ts"
@@ -76,6 +92,36 @@ describe("Random bytes end in frames, more, or a FrameError", () => {
         const { framing } = Result.getOrThrow(FramingSpec.parse(spec))
         const whole = survive(framing, [input])
         assert.deepStrictEqual(survive(framing, atRandom(input, 300, random(4))), whole)
+      })
+    }
+  }
+
+  const codecs: Readonly<Record<string, Codec.Codec<unknown, never>>> = {
+    Slip: Slip.make({ limit: 50 }),
+    Cobs: Cobs.make({ limit: 50 }),
+    Checked: Checked.make(LengthPrefixed.u16be(), {
+      checksum: { width: 1, endian: "be", of: (bytes) => bytes.length }
+    }),
+    Tpkt: Tpkt.make(),
+    SunRpcRecord: SunRpcRecord.make({ limit: 500 }),
+    ProxyHeader: ProxyHeader.make(),
+    MySqlPacket: MySqlPacket.make({ limit: 500 }),
+    Resp: Resp.make({ limit: 500, items: 20 }),
+    "Resp inline": Resp.make({ inline: true, limit: 500, items: 20 }),
+    "Preset.amqp": Preset.amqp({ limit: 500 }),
+    "Preset.fix": Preset.fix({ begin: "FIX.4.2" }),
+    "Preset.mllp": Preset.mllp({ limit: 50 }),
+    "Preset.mqtt": Preset.mqtt({ limit: 500 }),
+    "Preset.smpp": Preset.smpp({ limit: 500 })
+  }
+  const special = {
+    "escapes and marks": noise(5, [0xc0, 0xdb, 0xdc, 0xdd, 0, 0, 1, 2, 3, 0x0b, 0x1c, 0x0d, 0x80, 0xce, 0xff]),
+    "types and digits": noise(6, Array.from("*$+-:_#,(!=~>%|;.?0123\r\n\r\n\r\n ", (of) => of.charCodeAt(0)))
+  }
+  for (const [name, codec] of Object.entries(codecs)) {
+    for (const [kind, input] of Object.entries({ ...inputs, ...special })) {
+      it(`${name}, ${kind}`, () => {
+        assert.deepStrictEqual(survive(codec, atRandom(input, 300, random(4))), survive(codec, [input]))
       })
     }
   }
