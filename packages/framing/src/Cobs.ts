@@ -18,8 +18,8 @@
  * is one only if another block follows is not counted.
  *
  * **Errors**: a block that the end of its frame cuts short is a `MessageError` (`Malformed`), and the frame after it is
- * fine. A longer frame, finished or not, is a `FrameError` (`FrameTooLong`), a stream that ends within a frame one of
- * `Truncated`. A longer payload to send is a `MessageError` (`FrameTooLong`).
+ * fine. A longer frame, finished or not, is a `FrameError` (`FrameTooLong`), or with `onTooLong: "skip"` a `MessageError`
+ * once it has gone by; a stream that ends within a frame, skipped or not, is a `FrameError` (`Truncated`). A longer payload to send is a `MessageError` (`FrameTooLong`).
  *
  * **Source**: Cheshire and Baker, Consistent Overhead Byte Stuffing, IEEE/ACM Transactions on Networking 7(2), 1999.
  *
@@ -29,6 +29,8 @@ import { type Framing, limitOf } from "./Codec.ts"
 import * as Decoder from "./Decoder.ts"
 import { FrameTooLong, Malformed } from "./FramingError.ts"
 import { broken, checkSize, rejected } from "./internal/failure.ts"
+import { oneOf } from "./internal/options.ts"
+import { skippingTo } from "./internal/skippingTo.ts"
 
 const maxCode = 0xff
 
@@ -74,15 +76,27 @@ const stuff = (payload: Uint8Array): Uint8Array => {
 }
 
 /**
- * The framing, with another limit where one is asked for.
+ * What becomes of a frame above the limit: `"fail"`, the default, ends the connection; `"skip"` discards it as it comes.
  *
- * **Errors**: throws `InvalidOption` for a limit that is not a whole number.
+ * @category options
+ * @since 0.1.0
+ */
+export interface CobsOptions {
+  readonly limit?: number
+  readonly onTooLong?: "fail" | "skip"
+}
+
+/**
+ * The framing of the options.
+ *
+ * **Errors**: throws `InvalidOption` for a limit that is not a whole number, and for an `onTooLong` that is none of its two.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const make = (options: { readonly limit?: number } = {}): Framing => {
+export const make = (options: CobsOptions = {}): Framing => {
   const limit = limitOf(options.limit)
+  const onTooLong = oneOf("onTooLong", options.onTooLong ?? "fail", ["fail", "skip"])
 
   const start = (): Decoder.Step<Uint8Array> => {
     // Of the frame that has not ended: how far it was searched, where its next block begins, and the payload before that.
@@ -104,24 +118,20 @@ export const make = (options: { readonly limit?: number } = {}): Framing => {
         block += code
       }
       const size = before + (block < searched ? zero + searched - block - 1 : 0)
+      if (size > limit || found >= 0) [searched, block, before, zero] = [0, 0, 0, 0]
       if (size > limit) throw broken(reader, new FrameTooLong({ size: limit + 1, limit }), limit + 1)
       if (found < 0) return reader.need()
 
       const offset = reader.offset
       const frame = reader.take(found)
       reader.skip(1)
-      searched =
-        block =
-        before =
-        zero =
-          0
       return unstuff(frame, size, offset)
     }
   }
 
   return {
     limit,
-    decoder: Decoder.make(start),
+    decoder: Decoder.make(onTooLong === "fail" ? start : () => skippingTo(start(), 0)),
     encode: (payload, writer) => {
       checkSize(payload.length, limit)
       writer.bytes(stuff(payload))

@@ -18,8 +18,8 @@
  * whose second byte has not come is not counted.
  *
  * **Errors**: an ESC before anything but ESC_END and ESC_ESC is a `MessageError` (`Malformed`), and the frame after it is
- * fine. A longer frame, finished or not, is a `FrameError` (`FrameTooLong`), a stream that ends within a frame one of
- * `Truncated`. To send an empty payload is a `MessageError` (`InvalidLength`), a longer one is one of `FrameTooLong`.
+ * fine. A longer frame, finished or not, is a `FrameError` (`FrameTooLong`), or with `onTooLong: "skip"` a `MessageError`
+ * once it has gone by; a stream that ends within a frame, skipped or not, is a `FrameError` (`Truncated`). To send an empty payload is a `MessageError` (`InvalidLength`), a longer one is one of `FrameTooLong`.
  *
  * **Source**: RFC 1055.
  *
@@ -29,6 +29,8 @@ import { type Framing, limitOf } from "./Codec.ts"
 import * as Decoder from "./Decoder.ts"
 import { FrameTooLong, InvalidLength, Malformed } from "./FramingError.ts"
 import { broken, checkSize, refused, rejected } from "./internal/failure.ts"
+import { oneOf } from "./internal/options.ts"
+import { skippingTo } from "./internal/skippingTo.ts"
 
 const end = 0xc0
 const esc = 0xdb
@@ -55,15 +57,27 @@ const unescape = (frame: Uint8Array, escapes: number, offset: number): Uint8Arra
 }
 
 /**
- * The framing, with another limit where one is asked for.
+ * What becomes of a frame above the limit: `"fail"`, the default, ends the connection; `"skip"` discards it as it comes.
  *
- * **Errors**: throws `InvalidOption` for a limit that is not a whole number.
+ * @category options
+ * @since 0.1.0
+ */
+export interface SlipOptions {
+  readonly limit?: number
+  readonly onTooLong?: "fail" | "skip"
+}
+
+/**
+ * The framing of the options.
+ *
+ * **Errors**: throws `InvalidOption` for a limit that is not a whole number, and for an `onTooLong` that is none of its two.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const make = (options: { readonly limit?: number } = {}): Framing => {
+export const make = (options: SlipOptions = {}): Framing => {
   const limit = limitOf(options.limit)
+  const onTooLong = oneOf("onTooLong", options.onTooLong ?? "fail", ["fail", "skip"])
 
   const start = (): Decoder.Step<Uint8Array> => {
     // Places in the stream before which there is no END, and no ESC that is not counted yet.
@@ -84,20 +98,20 @@ export const make = (options: { readonly limit?: number } = {}): Framing => {
         if (escFrom >= endFrom) break
         escapes++
       }
-      if (size - escapes > limit) throw broken(reader, new FrameTooLong({ size: limit + 1, limit }), limit + 1)
+      const inside = escapes
+      if (size - inside > limit || found >= 0) escapes = 0
+      if (size - inside > limit) throw broken(reader, new FrameTooLong({ size: limit + 1, limit }), limit + 1)
       if (found < 0) return reader.need()
 
       const frame = reader.take(size)
       reader.skip(1)
-      const inside = escapes
-      escapes = 0
       return inside === 0 ? frame : unescape(frame, inside, offset)
     }
   }
 
   return {
     limit,
-    decoder: Decoder.make(start),
+    decoder: Decoder.make(onTooLong === "fail" ? start : () => skippingTo(start(), end)),
     encode: (payload, writer) => {
       const size = payload.length
       checkSize(size, limit)

@@ -77,6 +77,15 @@ describe("Cobs reads", () => {
     gives(Cobs.make({ limit: 0 }), hex("01 00 01 01 00"), ["", "!FrameError FrameTooLong 1 > 0 @2"])
   })
 
+  it("what is too long costs its frame where that is asked for", () => {
+    const framing = Cobs.make({ limit: 3, onTooLong: "skip" })
+    const tooLong = (offset: number) => `!MessageError FrameTooLong 4 > 3 @${offset}`
+    gives(framing, hex("02 6f 00 00 06 61 62 63 64 65 00 04 61 62 63 00"), ["o", tooLong(4), "abc"])
+    gives(framing, hex("01 01 01 01 01 01 00 05 61 00 01 00"), [tooLong(0), malformed(7), ""])
+    gives(framing, hex("05 61 61 61 61 00 05 61 61 61 61 00 01 01 00"), [tooLong(0), tooLong(6), "\0"])
+    gives(framing, hex("00 06 61 62 63 64 65"), ["!FrameError Truncated 6 of ? @1"])
+  })
+
   it("a stream that ends within a frame is Truncated", () => {
     gives(cobs, hex("02 61"), ["!FrameError Truncated 2 of ? @0"])
     gives(cobs, hex("00 02 61 00 03"), ["a", "!FrameError Truncated 1 of ? @4"])
@@ -121,14 +130,16 @@ describe("Cobs writes", () => {
 
   it.prop("any bytes give the same, however they are cut", {
     limit: Arbitrary.schema(Schema.Literals([0, 1, 3, 100])),
+    onTooLong: Arbitrary.schema(Schema.Literals(["fail", "skip"])),
     stream: Arbitrary.array(Arbitrary.schema(Schema.Literals([0, 1, 2, 3, 4, 255])), { maxLength: 16 })
-  }, ({ limit, stream }) => {
-    const framing = Cobs.make({ limit })
+  }, ({ limit, onTooLong, stream }) => {
+    const framing = Cobs.make({ limit, onTooLong })
     gives(framing, Uint8Array.from(stream), events(framing, [Uint8Array.from(stream)]))
   }, { arbitrary: { runs: 1000, seed: 1 } })
 
   it("refuses a limit that is none", () => {
     assert.strictEqual(cobs.limit, 1_048_576)
     assert.throws(() => Cobs.make({ limit: 0.5 }), FramingError.InvalidOption)
+    assert.throws(() => Cobs.make({ onTooLong: "truncate" as "skip" }), FramingError.InvalidOption)
   })
 })

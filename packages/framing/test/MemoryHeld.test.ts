@@ -55,6 +55,8 @@ const framings: Readonly<Record<string, readonly [framing: Codec.Framing, beside
   "json sequence, skip": [JsonSequence.framing({ limit, onTooLong: "skip" }), 1],
   // Every byte may be escaped.
   "slip": [Slip.make({ limit }), limit + 1],
+  "slip, skip": [Slip.make({ limit, onTooLong: "skip" }), limit + 1],
+  "cobs, skip": [Cobs.make({ limit, onTooLong: "skip" }), 1],
   "cobs": [Cobs.make({ limit }), 1],
   "cobs with a checksum": [Checked.make(Cobs.make({ limit: limit + 2 }), { checksum: Checked.crc16Ccitt }), 3],
   "tpkt": [Tpkt.make({ limit }), 4],

@@ -52,6 +52,15 @@ describe("Slip reads", () => {
     gives(Slip.make({ limit: 0 }), hex("c0 c0 61 c0"), ["!FrameError FrameTooLong 1 > 0 @2"])
   })
 
+  it("what is too long costs its frame where that is asked for", () => {
+    const framing = Slip.make({ limit: 3, onTooLong: "skip" })
+    const tooLong = (offset: number) => `!MessageError FrameTooLong 4 > 3 @${offset}`
+    gives(framing, hex("c0 6f c0 c0 61 62 63 64 65 c0 db dc c0"), ["o", tooLong(4), "\xc0"])
+    gives(framing, hex("db dc db dc db dc db dc db c0 db db c0 6f c0"), [tooLong(0), malformed(10), "o"])
+    gives(framing, hex("61 61 61 61 c0 61 61 61 61 61 c0 61 db dd 61 c0"), [tooLong(0), tooLong(5), "a\xdba"])
+    gives(framing, hex("c0 61 62 63 64 65 66"), ["!FrameError Truncated 6 of ? @1"])
+  })
+
   it("a stream that ends within a frame is Truncated, between frames it is not", () => {
     gives(slip, hex("c0 61"), ["!FrameError Truncated 1 of ? @1"])
     gives(slip, hex("61 c0 62 db"), ["a", "!FrameError Truncated 2 of ? @2"])
@@ -65,6 +74,10 @@ describe("Slip reads", () => {
       const done = work(() => assert.strictEqual(events(slip, chunks).length, 10_001))
       assert.isAtMost(done.searched, 2 * stream.length + 10)
     }
+    const skip = Slip.make({ limit: 1, onTooLong: "skip" })
+    const long = hex("61 62 c0".repeat(5000) + "db dc c0")
+    const done = work(() => assert.strictEqual(events(skip, [long]).length, 5001))
+    assert.isAtMost(done.searched, 3 * long.length)
   })
 })
 
@@ -91,14 +104,16 @@ describe("Slip writes", () => {
 
   it.prop("any bytes give the same, however they are cut", {
     limit: Arbitrary.schema(Schema.Literals([0, 1, 3, 100])),
+    onTooLong: Arbitrary.schema(Schema.Literals(["fail", "skip"])),
     stream: Arbitrary.array(byte, { maxLength: 16 })
-  }, ({ limit, stream }) => {
-    const framing = Slip.make({ limit })
+  }, ({ limit, onTooLong, stream }) => {
+    const framing = Slip.make({ limit, onTooLong })
     gives(framing, Uint8Array.from(stream), events(framing, [Uint8Array.from(stream)]))
   }, { arbitrary: { runs: 1000, seed: 1 } })
 
   it("refuses a limit that is none", () => {
     assert.strictEqual(slip.limit, 1_048_576)
     assert.throws(() => Slip.make({ limit: -1 }), FramingError.InvalidOption)
+    assert.throws(() => Slip.make({ onTooLong: "truncate" as "skip" }), FramingError.InvalidOption)
   })
 })

@@ -162,11 +162,10 @@ export const scanner = ({ depth, items, limit }: Bounds, inline: boolean): (read
 
   const whole = (): number => {
     const end = at
-    at =
-      searched =
-      size =
-      count =
-        0
+    at = 0
+    searched = 0
+    size = 0
+    count = 0
     open = [1]
     return end
   }
