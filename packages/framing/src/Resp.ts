@@ -38,7 +38,7 @@ import { type Codec, limitOf } from "./Codec.ts"
 import * as Decoder from "./Decoder.ts"
 import { InvalidOption } from "./FramingError.ts"
 import { more } from "./internal/more.ts"
-import { parse } from "./internal/respParse.ts"
+import { parser } from "./internal/respParse.ts"
 import { scanner } from "./internal/respScan.ts"
 import { words } from "./internal/respWords.ts"
 import { write } from "./internal/respWrite.ts"
@@ -115,6 +115,7 @@ export const make = (options: RespOptions = {}): Codec<Value> => {
     limit: bounds.limit,
     decoder: Decoder.make(() => {
       const scan = scanner(bounds, inline)
+      const parse = parser()
       return (reader) => {
         const size = scan(reader)
         if (size === more) return more

@@ -80,26 +80,33 @@ export const make = (options: SlipOptions = {}): Framing => {
   const onTooLong = oneOf("onTooLong", options.onTooLong ?? "fail", ["fail", "skip"])
 
   const start = (): Decoder.Step<Uint8Array> => {
-    // Places in the stream before which there is no END, and no ESC that is not counted yet.
-    let endFrom = 0
-    let escFrom = 0
+    // Of the frame that has not ended: how far in the stream it was searched, its escapes, and whether the last byte was ESC.
+    let searched = 0
     let escapes = 0
+    let escaped = false
+
+    const findEnd = (piece: Uint8Array, from: number): number => {
+      for (let i = from; i < piece.length; i++) {
+        const byte = piece[i]
+        if (byte === end) return i
+        escaped = byte === esc && !escaped
+        if (escaped) escapes++
+      }
+      return -1
+    }
 
     return (reader) => {
       while (reader.length > 0 && reader.at(0) === end) reader.discard(1)
       const offset = reader.offset
-      const found = reader.indexOf(end, Math.max(0, endFrom - offset))
+      const found = reader.search(Math.max(0, searched - offset), findEnd)
       const size = found < 0 ? reader.length : found
-      endFrom = offset + size
+      searched = offset + size
 
-      for (escFrom = Math.max(escFrom, offset); escFrom < endFrom; escFrom += 2) {
-        const next = reader.indexOf(esc, escFrom - offset)
-        escFrom = offset + (next < 0 ? reader.length : next)
-        if (escFrom >= endFrom) break
-        escapes++
-      }
       const inside = escapes
-      if (size - inside > limit || found >= 0) escapes = 0
+      if (size - inside > limit || found >= 0) {
+        escapes = 0
+        escaped = false
+      }
       if (size - inside > limit) throw broken(reader, new FrameTooLong({ size: limit + 1, limit }), limit + 1)
       if (found < 0) return reader.need()
 

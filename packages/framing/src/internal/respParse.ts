@@ -3,7 +3,10 @@ import { InvalidUtf8, Malformed } from "../FramingError.ts"
 import type { Value } from "../Resp.ts"
 import { rejected } from "./failure.ts"
 
+const cr = 0x0d
 const lf = 0x0a
+const minus = 0x2d
+const zero = 0x30
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
 const ascii = (bytes: Uint8Array): string => {
@@ -31,8 +34,12 @@ const doubleOf = (text: string): number | undefined => {
   return /inf$/i.test(text) ? (text.startsWith("-") ? -1 : 1) * Number.POSITIVE_INFINITY : Number(text)
 }
 
-/** The value that these bytes are, all of which the scanner let pass. */
-export const parse = (bytes: Uint8Array, offset: number): Value => {
+const none: Uint8Array = new Uint8Array(0)
+
+/** Makes the function that gives the value of bytes that the scanner let pass, and where they began in the stream. */
+export const parser = (): (whole: Uint8Array, began: number) => Value => {
+  let bytes = none
+  let offset = 0
   let at = 0
 
   const bad = (detail: string) => rejected(offset, new Malformed({ detail }))
@@ -43,6 +50,22 @@ export const parse = (bytes: Uint8Array, offset: number): Value => {
     return bytes.subarray(from, at - 2)
   }
 
+  /** The number of a header, or undefined where the end comes later. */
+  const number = (): number | undefined => {
+    let found = 0
+    for (;;) {
+      const byte = bytes[at++]!
+      if (byte === cr) break
+      if (byte < zero || byte > zero + 9) {
+        at = bytes.indexOf(lf, at) + 1
+        return byte === minus ? -1 : undefined
+      }
+      found = found * 10 + byte - zero
+    }
+    at++
+    return found
+  }
+
   const short = (what: string, most: number): string => {
     const text = line()
     if (text.length > most) throw bad(`${what} of ${text.length} characters, ${most} are allowed`)
@@ -51,7 +74,7 @@ export const parse = (bytes: Uint8Array, offset: number): Value => {
 
   const text = (): string => {
     const found = line()
-    if (found.includes(0x0d)) throw bad("a text with a CR")
+    if (found.includes(cr)) throw bad("a text with a CR")
     try {
       return utf8.decode(found)
     } catch {
@@ -61,6 +84,8 @@ export const parse = (bytes: Uint8Array, offset: number): Value => {
 
   const integer = (): number | bigint => {
     const text = short("an integer", 20)
+    // Added to, so that it is no negative zero.
+    if (/^[+-]?\d{1,15}$/.test(text)) return Number(text) + 0
     const value = /^[+-]?\d+$/.test(text) ? BigInt(text) : undefined
     if (value === undefined || !isInteger(value)) throw bad(`"${text}" is no integer of 64 bits`)
     return Number.isSafeInteger(Number(value)) ? Number(value) : value
@@ -96,7 +121,7 @@ export const parse = (bytes: Uint8Array, offset: number): Value => {
     let total = 0
     for (;;) {
       at++
-      const size = Number(ascii(line()))
+      const size = number() ?? 0
       if (size === 0) break
       parts.push(blob(size))
       total += size
@@ -117,18 +142,18 @@ export const parse = (bytes: Uint8Array, offset: number): Value => {
     return { type: "verbatim", format, value: value.subarray(4) }
   }
 
-  const values = (count: string, each: number): Array<Value> => {
+  const values = (count: number | undefined, each: number): Array<Value> => {
     const all: Array<Value> = []
-    if (count === "?") {
+    if (count === undefined) {
       while (bytes[at] !== 0x2e) all.push(value())
       line()
     } else {
-      for (let left = each * Number(count); left > 0; left--) all.push(value())
+      for (let left = each * count; left > 0; left--) all.push(value())
     }
     return all
   }
 
-  const pairs = (count: string): Array<readonly [Value, Value]> => {
+  const pairs = (count: number | undefined): Array<readonly [Value, Value]> => {
     const all = values(count, 2)
     const found: Array<readonly [Value, Value]> = []
     for (let i = 0; i < all.length; i += 2) {
@@ -140,24 +165,24 @@ export const parse = (bytes: Uint8Array, offset: number): Value => {
   }
 
   const withNumber = (type: string): Value => {
-    const number = ascii(line())
+    const count = number()
+    const size = count ?? 0
     switch (type) {
       case "$":
-        return number === "-1"
-          ? { type: "nullBytes" }
-          : { type: "bytes", value: number === "?" ? chunks() : blob(Number(number)) }
+        if (size < 0) return { type: "nullBytes" }
+        return { type: "bytes", value: count === undefined ? chunks() : blob(size) }
       case "!":
-        return { type: "bulkError", value: blob(Number(number)) }
+        return { type: "bulkError", value: blob(size) }
       case "=":
-        return verbatim(Number(number))
+        return verbatim(size)
       case "*":
-        return number === "-1" ? { type: "nullArray" } : { type: "array", value: values(number, 1) }
+        return size < 0 ? { type: "nullArray" } : { type: "array", value: values(count, 1) }
       case "~":
-        return { type: "set", value: values(number, 1) }
+        return { type: "set", value: values(count, 1) }
       case ">":
-        return { type: "push", value: values(number, 1) }
+        return { type: "push", value: values(count, 1) }
       case "%":
-        return { type: "map", value: pairs(number) }
+        return { type: "map", value: pairs(count) }
       default:
         throw bad("attributes without a value")
     }
@@ -191,10 +216,17 @@ export const parse = (bytes: Uint8Array, offset: number): Value => {
     const attributes: Array<readonly [Value, Value]> = []
     while (bytes[at] === 0x7c) {
       at++
-      for (const pair of pairs(ascii(line()))) attributes.push(pair)
+      for (const pair of pairs(number())) attributes.push(pair)
     }
     return { ...plain(), attributes }
   }
 
-  return value()
+  return (whole, began) => {
+    bytes = whole
+    offset = began
+    at = 0
+    const found = value()
+    bytes = none
+    return found
+  }
 }

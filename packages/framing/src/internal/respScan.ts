@@ -26,6 +26,9 @@ const period = 0x2e
 const chunk = 0x3b
 const push = 0x3e
 const attributes = 0x7c
+const questionMark = 0x3f
+const minus = 0x2d
+const zero = 0x30
 
 // As many as 2^53 - 1 has.
 const maxDigits = 16
@@ -40,11 +43,18 @@ const untilEmpty = -1
 
 /** The number in a header; undefined where it is none. */
 const numberOf = (reader: ByteReader, from: number, size: number): number | undefined => {
-  let text = ""
-  for (let i = 0; i < size; i++) text += String.fromCharCode(reader.at(from + i))
-  if (text === "-1") return none
-  if (text === "?") return unknown
-  return /^(?:0|[1-9]\d*)$/.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : undefined
+  if (size === 0) return undefined
+  const first = reader.at(from)
+  if (size === 1 && first === questionMark) return unknown
+  if (size === 2 && first === minus && reader.at(from + 1) === zero + 1) return none
+  if (size > 1 && first === zero) return undefined
+  let number = 0
+  for (let i = 0; i < size; i++) {
+    const digit = reader.at(from + i) - zero
+    if (digit < 0 || digit > 9) return undefined
+    number = number * 10 + digit
+  }
+  return number <= Number.MAX_SAFE_INTEGER ? number : undefined
 }
 
 /** Makes the function that gives the size of the next value, and looks at no byte of it twice. */
@@ -76,7 +86,7 @@ export const scanner = ({ depth, items, limit }: Bounds, inline: boolean): (read
   /** A value is whole, and so may be those around it. */
   const close = () => {
     open[open.length - 1]!--
-    while (open.length > 1 && open.at(-1) === 0) {
+    while (open.length > 1 && open[open.length - 1] === 0) {
       open.pop()
       open[open.length - 1]!--
     }
@@ -123,15 +133,17 @@ export const scanner = ({ depth, items, limit }: Bounds, inline: boolean): (read
       if (reader.at(blob) !== cr || reader.at(blob + 1) !== lf) throw fail(reader, "no CRLF after a string")
       at = blob + 2
       blob = none
-      if (open.at(-1) !== untilEmpty) close()
+      if (open[open.length - 1] !== untilEmpty) close()
       return undefined
     }
     if (reader.length <= at) return reader.need(at + 3)
     const type = reader.at(at)
     const isChunk = type === chunk
-    if (isChunk !== (open.at(-1) === untilEmpty)) throw fail(reader, "a chunk and its string do not go together")
+    if (isChunk !== (open[open.length - 1] === untilEmpty)) {
+      throw fail(reader, "a chunk and its string do not go together")
+    }
     if (type === period) {
-      if (open.at(-1) !== untilPeriod) throw fail(reader, "a period where no aggregate can end")
+      if (open[open.length - 1] !== untilPeriod) throw fail(reader, "a period where no aggregate can end")
     } else if (!texts.has(type) && !blobs.has(type) && !aggregates.has(type)) {
       throw fail(reader, `0x${type.toString(16).padStart(2, "0")} is no type`)
     } else if (!isChunk && count === items) {
