@@ -365,6 +365,12 @@ describe("Resp", () => {
     assert.deepStrictEqual(events(resp, inChunks(stream, 1000)), [value])
   })
 
+  it("a long line byte by byte: each byte searched once", () => {
+    const stream = encoded(resp, [simple("x".repeat(20_000))])
+    const done = work(() => assert.lengthOf(events(resp, inChunks(stream, 1)), 1))
+    assert.isAtMost(done.searched, 2 * stream.length)
+  })
+
   it("a declared size and a declared count allocate nothing", () => {
     const codec = Resp.make({ limit: 2 ** 40, items: 2 ** 40 })
     const step = codec.decoder.start()

@@ -25,6 +25,7 @@ describe("Slip reads", () => {
   it("a bad escape costs its frame, whatever stands after the ESC", () => {
     gives(slip, hex("61 db 61 c0 6f c0"), [malformed(0), "o"])
     gives(slip, hex("61 db c0 6f c0"), [malformed(0), "o"])
+    gives(slip, hex("db c0 db dc c0"), [malformed(0), "\xc0"])
     gives(slip, hex("db db dc c0 db dc c0"), [malformed(0), "\xc0"])
     const { failures } = Codec.decodeAll(slip, [hex("db db dc c0 db c0")])
     assert.deepStrictEqual(failures.map(({ error }) => error.message), [
@@ -48,6 +49,9 @@ describe("Slip reads", () => {
       gives(framing, hex(byte.repeat(4)), ["!FrameError FrameTooLong 4 > 3 @0"])
     }
     gives(framing, hex("61 62 63 db c0 6f c0"), [malformed(0), "o"])
+    // After an ESC anything is one byte of payload, also another ESC.
+    gives(framing, hex("db db db db db db c0 6f c0"), [malformed(0), "o"])
+    gives(framing, hex("db db db db db db db db c0"), ["!FrameError FrameTooLong 4 > 3 @0"])
     gives(framing, hex("61 62 db 63 64 c0"), ["!FrameError FrameTooLong 4 > 3 @0"])
     gives(Slip.make({ limit: 0 }), hex("c0 c0 61 c0"), ["!FrameError FrameTooLong 1 > 0 @2"])
   })
