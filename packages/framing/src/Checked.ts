@@ -14,8 +14,8 @@
  * **Limits**: the framing's, less the width of the checksum. A frame that the framing itself refuses as too long is
  * reported with the framing's sizes, which count the checksum.
  *
- * **Errors**: those of the framing. A frame whose checksum is another is a `MessageError` (`ChecksumMismatch`), one with no
- * room for it a `MessageError` (`InvalidLength`): where the frame ends is known, and the next is fine.
+ * **Errors**: those of the framing. A frame whose checksum is another is a `MessageError` (`ChecksumMismatch`), one
+ * with no room for it a `MessageError` (`InvalidLength`): where the frame ends is known, and the next is fine.
  *
  * **Source**: the algorithms are named and parametrised as in the CRC RevEng catalogue; Adler-32 is RFC 1950.
  *
@@ -53,8 +53,8 @@ export interface CheckedOptions {
 /**
  * The framing with a checksum in each of its frames.
  *
- * **Errors**: throws `InvalidOption` for a width that is not 1 to 4, an endian that is not `be` or `le`, a place that is
- * not `end` or `start`, and a framing whose limit has no room for the checksum.
+ * **Errors**: throws `InvalidOption` for a width that is not 1 to 4, an endian that is not `be` or `le`, a place that
+ * is not `end` or `start`, and a framing whose limit has no room for the checksum.
  *
  * @category constructors
  * @since 0.1.0

@@ -14,12 +14,13 @@
  *
  * An empty payload is 01 00. Zeros between frames are ignored, so that a sender may begin with one.
  *
- * **Limits**: `limit` counts payload bytes, inclusive, both ways, as they are without codes; 1 MiB by default. A zero that
- * is one only if another block follows is not counted.
+ * **Limits**: `limit` counts payload bytes, inclusive, both ways, as they are without codes; 1 MiB by default. A zero
+ * that is one only if another block follows is not counted.
  *
  * **Errors**: a block that the end of its frame cuts short is a `MessageError` (`Malformed`), and the frame after it is
- * fine. A longer frame, finished or not, is a `FrameError` (`FrameTooLong`), or with `onTooLong: "skip"` a `MessageError`
- * once it has gone by; a stream that ends within a frame, skipped or not, is a `FrameError` (`Truncated`). A longer payload to send is a `MessageError` (`FrameTooLong`).
+ * fine. A longer frame, finished or not, is a `FrameError` (`FrameTooLong`), or with `onTooLong: "skip"` a
+ * `MessageError` once it has gone by; a stream that ends within a frame, skipped or not, is a `FrameError`
+ * (`Truncated`). A longer payload to send is a `MessageError` (`FrameTooLong`).
  *
  * **Source**: Cheshire and Baker, Consistent Overhead Byte Stuffing, IEEE/ACM Transactions on Networking 7(2), 1999.
  *
@@ -76,7 +77,8 @@ const stuff = (payload: Uint8Array): Uint8Array => {
 }
 
 /**
- * What becomes of a frame above the limit: `"fail"`, the default, ends the connection; `"skip"` discards it as it comes.
+ * What becomes of a frame above the limit: `"fail"`, the default, ends the connection; `"skip"` discards it as it
+ * comes.
  *
  * @category options
  * @since 0.1.0
@@ -89,7 +91,8 @@ export interface CobsOptions {
 /**
  * The framing of the options.
  *
- * **Errors**: throws `InvalidOption` for a limit that is not a whole number, and for an `onTooLong` that is none of its two.
+ * **Errors**: throws `InvalidOption` for a limit that is not a whole number, and for an `onTooLong` that is none of its
+ * two.
  *
  * @category constructors
  * @since 0.1.0
@@ -99,7 +102,8 @@ export const make = (options: CobsOptions = {}): Framing => {
   const onTooLong = oneOf("onTooLong", options.onTooLong ?? "fail", ["fail", "skip"])
 
   const start = (): Decoder.Step<Uint8Array> => {
-    // Of the frame that has not ended: how far it was searched, where its next block begins, and the payload before that.
+    // Of the frame that has not ended: how far it was searched, where its next block begins, and the payload before
+    // that.
     let searched = 0
     let block = 0
     let before = 0

@@ -12,16 +12,16 @@
  * OUT  0, 0e | 1, 00
  * ```
  *
- * The sequence begins at 0 with each command, and each packet of either side has the next, 0 after 255. A message has that
- * of its first packet: an answer to it goes on with `sequence + Math.floor(payload.length / 0xffffff) + 1`.
+ * The sequence begins at 0 with each command, and each packet of either side has the next, 0 after 255. A message has
+ * that of its first packet: an answer to it goes on with `sequence + Math.floor(payload.length / 0xffffff) + 1`.
  *
- * **Limits**: `limit` counts the bytes of a whole payload, inclusive, both ways, checked with the size of each packet; 1 MiB
- * by default.
+ * **Limits**: `limit` counts the bytes of a whole payload, inclusive, both ways, checked with the size of each packet;
+ * 1 MiB by default.
  *
- * **Errors**: a larger payload is a `FrameError` (`FrameTooLong`, with the size as far as it was declared), packets of one
- * payload whose numbers do not follow each other one of `Malformed`, a stream that ends within a payload one of
- * `Truncated`; the connection is over. To send a larger payload is a `MessageError` (`FrameTooLong`), a sequence that is no
- * byte one of `Malformed`.
+ * **Errors**: a larger payload is a `FrameError` (`FrameTooLong`, with the size as far as it was declared), packets of
+ * one payload whose numbers do not follow each other one of `Malformed`, a stream that ends within a payload one of
+ * `Truncated`; the connection is over. To send a larger payload is a `MessageError` (`FrameTooLong`), a sequence that
+ * is no byte one of `Malformed`.
  *
  * **Source**: MySQL Internals, Client/Server Protocol, MySQL Packets.
  *

@@ -6,14 +6,16 @@
  * IN   00 05 h e l l o        OUT  hello
  *
  * Preset.grpc()
- * IN   00 00 00 00 02 h i     OUT  00 00 00 00 02 h i     where the header says more than the size, it stays in the frame
+ * IN   00 00 00 00 02 h i     OUT  00 00 00 00 02 h i
  * ```
  *
- * **Limits**: `limit` counts the bytes after the length field, inclusive, both ways; 1 MiB by default, where nothing else is
- * said. What stays of a header in the frame is not counted.
+ * Where a header says more than the size, it stays in the frame.
  *
- * **Errors**: those of the framing that each is made of. A frame that keeps its header is refused to be sent when that is
- * not its own.
+ * **Limits**: `limit` counts the bytes after the length field, inclusive, both ways; 1 MiB by default, where nothing
+ * else is said. What stays of a header in the frame is not counted.
+ *
+ * **Errors**: those of the framing that each is made of. A frame that keeps its header is refused to be sent when that
+ * is not its own.
  *
  * @since 0.1.0
  */
@@ -36,8 +38,8 @@ interface Limit {
 const u32be = (header: Uint8Array): number => new DataView(header.buffer, header.byteOffset).getUint32(0)
 
 /**
- * AMQP 0-9-1. A frame is as on the wire: type, channel, size, payload and the end byte 0xce, which is checked. The eight
- * bytes `AMQP 0 0 9 1` with which a client begins come before: `FixedLength`.
+ * AMQP 0-9-1. A frame is as on the wire: type, channel, size, payload and the end byte 0xce, which is checked. The
+ * eight bytes `AMQP 0 0 9 1` with which a client begins come before: `FixedLength`.
  *
  * **Source**: AMQP 0-9-1, section 4.2.3.
  *
@@ -139,7 +141,8 @@ export const iso8583 = (options: Limit = {}): Framing => LengthPrefixed.u16be(op
 export const kafka = (options: Limit = {}): Framing => LengthPrefixed.u32be(options)
 
 /**
- * The Language Server Protocol, and the Debug Adapter Protocol. A frame is a message, JSON in UTF-8, without its header.
+ * The Language Server Protocol, and the Debug Adapter Protocol. A frame is a message, JSON in UTF-8, without its
+ * header.
  *
  * **Source**: Language Server Protocol 3.17, Base Protocol; Debug Adapter Protocol, Base protocol.
  *
@@ -176,7 +179,8 @@ export const modbus = (options: Limit = {}): Framing =>
 /**
  * MQTT 3.1.1 and 5. A frame is a control packet as on the wire, with its fixed header.
  *
- * **Errors**: a remaining length of more than four bytes, or of more than it needs, is a `FrameError` (`InvalidLength`).
+ * **Errors**: a remaining length of more than four bytes, or of more than it needs, is a `FrameError`
+ * (`InvalidLength`).
  *
  * **Source**: MQTT 5.0 sections 1.5.5 and 2.1, MQTT 3.1.1 section 2.2.
  *
@@ -209,7 +213,8 @@ export const mysql = (options: Limit = {}): Codec<MySqlPacket.MySqlPacket> => My
 export const nativeMessaging = (options: Limit = {}): Framing => LengthPrefixed.u32le(options)
 
 /**
- * PostgreSQL after the startup message, both ways. A frame is as on the wire: type, length and what belongs to the message.
+ * PostgreSQL after the startup message, both ways. A frame is as on the wire: type, length and what belongs to the
+ * message.
  *
  * **Source**: PostgreSQL, Frontend/Backend Protocol, Message Formats.
  *
@@ -220,8 +225,8 @@ export const postgres = (options: Limit = {}): Framing =>
   LengthPrefixed.make({ ...options, width: 4, offset: 1, counts: -4, strip: false })
 
 /**
- * What a client of PostgreSQL sends first, and for TLS or to cancel: it has no type. A frame is what follows the length, from
- * the version or request code on.
+ * What a client of PostgreSQL sends first, and for TLS or to cancel: it has no type. A frame is what follows the
+ * length, from the version or request code on.
  *
  * **Limits**: 10,000 bytes by default, about what the server takes.
  *

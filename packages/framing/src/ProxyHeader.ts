@@ -4,10 +4,11 @@
  * ```text
  * version 1   PROXY TCP4 192.0.2.1 198.51.100.1 56324 443 CR LF          a line of 107 bytes at most
  *
- * version 2   +-----------------------------------+-----+-----+-------+-------+---------------------+
- *             | 0d 0a 0d 0a 00 0d 0a 51 55 49 54 0a | 2 C | F T | length        | addresses, elements |
- *             | signature                         | command | family | big-endian  | length bytes        |
- *             +-----------------------------------+-----+-----+-------+-------+---------------------+
+ * version 2   +-------------------------------------+----------+-------------------+------------+---------------------+
+ *             | 0d 0a 0d 0a 00 0d 0a 51 55 49 54 0a | version, | family, transport | length     | addresses, elements |
+ *             | signature                           | command  |                   | big-endian | length bytes        |
+ *             +-------------------------------------+----------+-------------------+------------+---------------------+
+ *               12                                    1          1                   2
  *
  * IN   PROXY TCP4 192.0.2.1 198.51.100.1 56324 443 CR LF GET /
  * OUT  { family: "ipv4", source: 192.0.2.1 port 56324, destination: 198.51.100.1 port 443, ... }, and "GET /" is left
@@ -15,14 +16,15 @@
  *
  * It stands once, before everything else: take one message, then switch to the codec of what follows. Whether it stands
  * there is configured and never guessed, or clients could say where they come from; `detect` is for diagnosis. What
- * `UNKNOWN`, `LOCAL` and an unspecified family have to say of addresses is not kept: the connection's own are the right ones.
+ * `UNKNOWN`, `LOCAL` and an unspecified family have to say of addresses is not kept: the connection's own are the right
+ * ones.
  *
- * **Limits**: a line has 107 bytes at most with its end. `limit` counts what follows the 16 fixed bytes of version 2; 8 KiB
- * by default, for 65,535 that the length could say: addresses and elements take a few hundred bytes, a certificate two
- * or three thousand.
+ * **Limits**: a line has 107 bytes at most with its end. `limit` counts what follows the 16 fixed bytes of version 2; 8
+ * KiB by default, for 65,535 that the length could say: addresses and elements take a few hundred bytes, a certificate
+ * two or three thousand.
  *
- * **Errors**: all are `FrameError`, because what follows cannot be trusted: `Malformed`, `FrameTooLong`, `ChecksumMismatch`,
- * `Truncated`. A header that cannot be written is a `MessageError` (`Malformed`, `FrameTooLong`).
+ * **Errors**: all are `FrameError`, because what follows cannot be trusted: `Malformed`, `FrameTooLong`,
+ * `ChecksumMismatch`, `Truncated`. A header that cannot be written is a `MessageError` (`Malformed`, `FrameTooLong`).
  *
  * **Source**: The PROXY protocol, versions 1 and 2, haproxy.org.
  *
@@ -51,8 +53,8 @@ export type TlvName = Exclude<Name, "crc32c" | "ssl">
  * What version 2 says besides the addresses. `type` is a name where the specification has one, else the number.
  *
  * - `crc32c`, the checksum of the header, is verified when read and computed when written.
- * - `ssl` says how the client came to the proxy: with TLS, with a certificate in this connection or in this session, and
- *   the result of verifying that, 0 for success. Its own elements tell more.
+ * - `ssl` says how the client came to the proxy: with TLS, with a certificate in this connection or in this session,
+ *   and the result of verifying that, 0 for success. Its own elements tell more.
  *
  * @category models
  * @since 0.1.0
@@ -93,8 +95,8 @@ export interface Unspecified {
 }
 
 /**
- * A connection between IP addresses is forwarded. The hosts are in the spelling of RFC 5952. Version 1 knows streams and
- * no elements.
+ * A connection between IP addresses is forwarded. The hosts are in the spelling of RFC 5952. Version 1 knows streams
+ * and no elements.
  *
  * @category models
  * @since 0.1.0
@@ -110,8 +112,8 @@ export interface Inet {
 }
 
 /**
- * A connection between Unix domain sockets is forwarded. A path that begins with NUL is an abstract name of Linux, an empty
- * one that of a socket without a name.
+ * A connection between Unix domain sockets is forwarded. A path that begins with NUL is an abstract name of Linux, an
+ * empty one that of a socket without a name.
  *
  * @category models
  * @since 0.1.0

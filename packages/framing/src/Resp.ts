@@ -9,7 +9,7 @@
  * | type | size          | CR | LF | size bytes   | CR | LF |     $ bytes   ! error   = three letters, colon, bytes
  * +------+---------------+----+----+--------------+----+----+
  * +------+---------------+----+----+-------------------------
- * | type | count         | CR | LF | count values             * array   ~ set   > push   % map and | attributes: of pairs
+ * | type | count         | CR | LF | count values             * array   ~ set   > push   % map, | attributes: pairs
  * +------+---------------+----+----+-------------------------
  *
  * IN   *2 CR LF $5 CR LF hello CR LF :42 CR LF +OK CR LF
@@ -17,19 +17,22 @@
  * ```
  *
  * Attributes are a property of the value they stand before. A string or an aggregate whose end is told by what follows
- * (`$?` with `;` chunks, `*?` and the like up to `.`) is read as if its size had been given, and never written. `inline`
- * is for servers: what does not begin with `*` is a line of words that a person typed, and becomes an array of bytes.
+ * (`$?` with `;` chunks, `*?` and the like up to `.`) is read as if its size had been given, and never written.
+ * `inline` is for servers: what does not begin with `*` is a line of words that a person typed, and becomes an array of
+ * bytes.
  *
- * **Limits**: `limit` counts the bytes of all texts and strings of a value together, inclusive, both ways, 1 MiB by default.
- * `items` bounds its values, those within others and attributes counted, 65,536 by default, and `depth` how deep they are
- * nested, 32 by default. A size and a count are checked as soon as they are read, and nothing is allocated for them ahead.
+ * **Limits**: `limit` counts the bytes of all texts and strings of a value together, inclusive, both ways, 1 MiB by
+ * default. `items` bounds its values, those within others and attributes counted, 65,536 by default, and `depth` how
+ * deep they are nested, 32 by default. A size and a count are checked as soon as they are read, and nothing is
+ * allocated for them ahead.
  *
- * **Errors**: bytes that tell no end of the value are a `FrameError` (`Malformed`, `InvalidLength`, `BareLineFeed`), one
- * above a limit is one of `FrameTooLong` or `Malformed`, a stream that ends within a value one of `Truncated`; the
- * connection is over. A text that its type cannot have is a `MessageError` (`Malformed`, `InvalidUtf8`), and the next value
- * is fine. So is a value that cannot be sent.
+ * **Errors**: bytes that tell no end of the value are a `FrameError` (`Malformed`, `InvalidLength`, `BareLineFeed`),
+ * one above a limit is one of `FrameTooLong` or `Malformed`, a stream that ends within a value one of `Truncated`; the
+ * connection is over. A text that its type cannot have is a `MessageError` (`Malformed`, `InvalidUtf8`), and the next
+ * value is fine. A value that cannot be sent is a `MessageError` too.
  *
- * **Source**: Redis serialization protocol specification, redis.io; RESP3 specification by Sanfilippo, github.com/antirez/RESP3.
+ * **Source**: Redis serialization protocol specification, redis.io; RESP3 specification by Sanfilippo,
+ * github.com/antirez/RESP3.
  *
  * @since 0.1.0
  */
@@ -51,8 +54,8 @@ interface Attributed {
 /**
  * A value.
  *
- * - `simple` and `error` are one line of text. `bytes` and `bulkError` are bytes of any kind, `verbatim` with three letters
- *   that say which: `txt`, `mkd`.
+ * - `simple` and `error` are one line of text. `bytes` and `bulkError` are bytes of any kind, `verbatim` with three
+ *   letters that say which: `txt`, `mkd`.
  * - `integer` has 64 bits: a number where that is exact, else a bigint. `bigNumber` is any size.
  * - `null` is `_` of version 3, `nullBytes` and `nullArray` are `$-1` and `*-1` of version 2.
  * - `push` is not an answer to anything, and stands within no other value.
@@ -98,8 +101,8 @@ const bound = (option: "items" | "depth", value: number, most: number): number =
 /**
  * The codec of the options.
  *
- * **Errors**: throws `InvalidOption` for a limit that is not a whole number, items that are not one from 1, and a depth that
- * is not one from 1 to 1,000.
+ * **Errors**: throws `InvalidOption` for a limit that is not a whole number, items that are not one from 1, and a depth
+ * that is not one from 1 to 1,000.
  *
  * @category constructors
  * @since 0.1.0

@@ -17,9 +17,10 @@
  * **Limits**: `limit` counts payload bytes, inclusive, both ways, as they are without escapes; 1 MiB by default. An ESC
  * whose second byte has not come is not counted.
  *
- * **Errors**: an ESC before anything but ESC_END and ESC_ESC is a `MessageError` (`Malformed`), and the frame after it is
- * fine. A longer frame, finished or not, is a `FrameError` (`FrameTooLong`), or with `onTooLong: "skip"` a `MessageError`
- * once it has gone by; a stream that ends within a frame, skipped or not, is a `FrameError` (`Truncated`). To send an empty payload is a `MessageError` (`InvalidLength`), a longer one is one of `FrameTooLong`.
+ * **Errors**: an ESC before anything but ESC_END and ESC_ESC is a `MessageError` (`Malformed`), and the frame after it
+ * is fine. A longer frame, finished or not, is a `FrameError` (`FrameTooLong`), or with `onTooLong: "skip"` a
+ * `MessageError` once it has gone by; a stream that ends within a frame, skipped or not, is a `FrameError`
+ * (`Truncated`). To send an empty payload is a `MessageError` (`InvalidLength`), a longer one is one of `FrameTooLong`.
  *
  * **Source**: RFC 1055.
  *
@@ -57,7 +58,8 @@ const unescape = (frame: Uint8Array, escapes: number, offset: number): Uint8Arra
 }
 
 /**
- * What becomes of a frame above the limit: `"fail"`, the default, ends the connection; `"skip"` discards it as it comes.
+ * What becomes of a frame above the limit: `"fail"`, the default, ends the connection; `"skip"` discards it as it
+ * comes.
  *
  * @category options
  * @since 0.1.0
@@ -70,7 +72,8 @@ export interface SlipOptions {
 /**
  * The framing of the options.
  *
- * **Errors**: throws `InvalidOption` for a limit that is not a whole number, and for an `onTooLong` that is none of its two.
+ * **Errors**: throws `InvalidOption` for a limit that is not a whole number, and for an `onTooLong` that is none of its
+ * two.
  *
  * @category constructors
  * @since 0.1.0
@@ -80,7 +83,8 @@ export const make = (options: SlipOptions = {}): Framing => {
   const onTooLong = oneOf("onTooLong", options.onTooLong ?? "fail", ["fail", "skip"])
 
   const start = (): Decoder.Step<Uint8Array> => {
-    // Of the frame that has not ended: how far in the stream it was searched, its escapes, and whether the last byte was ESC.
+    // Of the frame that has not ended: how far in the stream it was searched, its escapes, and whether the last byte
+    // was ESC.
     let searched = 0
     let escapes = 0
     let escaped = false

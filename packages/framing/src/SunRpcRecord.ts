@@ -13,8 +13,8 @@
  *
  * A record is written as one fragment.
  *
- * **Limits**: `limit` counts the bytes of a whole record, inclusive, both ways, checked with the size of each fragment; 1
- * MiB by default. At most 16 fragments before the last may be empty.
+ * **Limits**: `limit` counts the bytes of a whole record, inclusive, both ways, checked with the size of each fragment;
+ * 1 MiB by default. At most 16 fragments before the last may be empty.
  *
  * **Errors**: a larger record is a `FrameError` (`FrameTooLong`, with the size as far as it was declared), more empty
  * fragments one of `Malformed`, a stream that ends within a record one of `Truncated`; the connection is over. A larger
@@ -58,7 +58,8 @@ export const make = (options: { readonly limit?: number } = {}): Framing => {
   const limit = limitOf(options.limit, lastFragment - 1)
 
   const start = (): Decoder.Step<Uint8Array> => {
-    // Of the record that is not whole: where its next fragment begins, its bytes before that, the empty ones among them.
+    // Of the record that is not whole: where its next fragment begins, its bytes before that, the empty ones among
+    // them.
     let fragment = 0
     let size = 0
     let empty = 0

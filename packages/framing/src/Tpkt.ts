@@ -15,9 +15,9 @@
  *
  * **Limits**: `limit` counts payload bytes, inclusive, both ways; 65,531 by default, which is all the length can say.
  *
- * **Errors**: another version is a `FrameError` (`Malformed`), a length below 4 one of `InvalidLength`, a larger packet one
- * of `FrameTooLong`, a stream that ends within a packet one of `Truncated`; the connection is over. A larger payload to
- * send is a `MessageError` (`FrameTooLong`).
+ * **Errors**: another version is a `FrameError` (`Malformed`), a length below 4 one of `InvalidLength`, a larger packet
+ * one of `FrameTooLong`, a stream that ends within a packet one of `Truncated`; the connection is over. A larger
+ * payload to send is a `MessageError` (`FrameTooLong`).
  *
  * **Source**: RFC 1006 section 6; RFC 2126 section 4.3.
  *

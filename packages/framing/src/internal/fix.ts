@@ -3,7 +3,7 @@
  *
  * ```text
  * +------------+--------+----------------+---------+
- * | 8=FIX.4.4| | 9=size| | payload        | 10=sum| |     size in decimal; the sum of all bytes before 10=, in three digits
+ * | 8=FIX.4.4| | 9=size| | payload        | 10=sum| |     size in decimal; the sum of all before it, in three digits
  * |            |        | size bytes     |         |
  * +------------+--------+----------------+---------+
  * ```

@@ -14,8 +14,8 @@ export interface Shape {
 }
 
 /**
- * The framing of what a header says. `shapeOf` may throw a `FrameError`; `fault` says what is wrong with a whole frame of so
- * many bytes. To be sent, a frame has to be whole and one.
+ * The framing of what a header says. `shapeOf` may throw a `FrameError`; `fault` says what is wrong with a whole frame
+ * of so many bytes. To be sent, a frame has to be whole and one.
  */
 export const kept = (
   limit: number,

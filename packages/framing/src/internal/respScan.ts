@@ -59,8 +59,8 @@ const numberOf = (reader: ByteReader, from: number, size: number): number | unde
 
 /** Makes the function that gives the size of the next value, and looks at no byte of it twice. */
 export const scanner = ({ depth, items, limit }: Bounds, inline: boolean): (reader: ByteReader) => number | More => {
-  // Of the value that is not whole: where its next line begins, how far the end of that was searched, the string that is
-  // awaited, the bytes and values so far, and what is still to come in each aggregate that is open.
+  // Of the value that is not whole: where its next line begins, how far the end of that was searched, the string that
+  // is awaited, the bytes and values so far, and what is still to come in each aggregate that is open.
   let at = 0
   let searched = 0
   let blob = none

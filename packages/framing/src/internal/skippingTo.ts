@@ -2,8 +2,8 @@ import type * as Decoder from "../Decoder.ts"
 import { FrameError, type FrameTooLong, MessageError, Truncated } from "../FramingError.ts"
 
 /**
- * The step, but a frame that it would refuse as too long goes by up to the byte that ends it, and costs one message. The
- * step has to be ready for the next frame when it refuses one.
+ * The step, but a frame that it would refuse as too long goes by up to the byte that ends it, and costs one message.
+ * The step has to be ready for the next frame when it refuses one.
  */
 export const skippingTo = (step: Decoder.Step<Uint8Array>, delimiter: number): Decoder.Step<Uint8Array> => {
   let tooLong: { readonly reason: FrameTooLong; readonly offset: number; readonly head: Uint8Array } | undefined
