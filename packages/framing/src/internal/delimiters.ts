@@ -58,19 +58,23 @@ export const automaton = (delimiters: ReadonlyArray<Uint8Array>): () => Scan => 
     return {
       find: (piece, from) => {
         const { length } = piece
+        // A local variable, because one that is shared is written to memory at every byte.
+        let at = state
+        state = 0
         ended = 0
         for (let i = from; i < length; i++) {
-          if (alike && state === 0) {
-            i = piece.indexOf(first!, i)
-            if (i < 0) return -1
+          if (at === 0) {
+            if (alike) i = piece.indexOf(first!, i)
+            else while (i < length && next[piece[i]!] === 0) i++
+            if (i < 0 || i === length) return -1
           }
-          state = next[state * 256 + piece[i]!]!
-          ended = ends[state]!
-          if (ended > 0) {
-            state = 0
+          at = next[at * 256 + piece[i]!]!
+          if (ends[at]! > 0) {
+            ended = ends[at]!
             return i
           }
         }
+        state = at
         return -1
       },
       matched: () => ended > 0 ? ended : depth[state]!
