@@ -120,7 +120,7 @@ export class ByteReader {
       if (found >= 0) return found - this.#start
       if (this.#first === undefined) return -1
     }
-    return this.search(Math.max(from, inHead), (bytes, at) => bytes.indexOf(byte, at))
+    return this.#indexBehind(byte, Math.max(from, inHead))
   }
 
   /**
@@ -189,6 +189,11 @@ export class ByteReader {
   discard(size: number): void {
     this.skip(size)
     this.discarded += size
+  }
+
+  // Apart, because a function that makes another costs more to call.
+  #indexBehind(byte: number, from: number): number {
+    return this.search(from, (piece, at) => piece.indexOf(byte, at))
   }
 
   #check(size: number): void {

@@ -119,9 +119,15 @@ export const make = (options: DelimitedOptions): Framing => {
   }
 }
 
+const shown = (delimiter: string | Uint8Array) =>
+  typeof delimiter === "string"
+    ? JSON.stringify(delimiter)
+    : `0x${Array.from(delimiter, (byte) => byte.toString(16).padStart(2, "0")).join("")}`
+
 const delimitersOf = (given: DelimitedOptions["delimiter"]): readonly [Uint8Array, ...Array<Uint8Array>] => {
   const all = typeof given === "string" || given instanceof Uint8Array ? [given] : given
-  const refuse = (allowed: string) => new InvalidOption({ option: "delimiter", value: all, allowed })
+  const refuse = (allowed: string) =>
+    new InvalidOption({ option: "delimiter", value: all.map(shown).join(", "), allowed })
   const [first, ...others] = all.map((of) => typeof of === "string" ? utf8(of) : of.slice())
   if (first === undefined) throw refuse("one or several byte strings")
   const delimiters = [first, ...others] as const

@@ -44,6 +44,10 @@ const isSpace = (byte: number) => byte === 0x20 || byte === lf || byte === 0x0d 
 const opens = (byte: number) => (byte | 0x20) === 0x7b
 const closes = (byte: number) => (byte | 0x20) === 0x7d
 
+// The bytes that say where a text ends.
+const special = new Uint8Array(256)
+for (const byte of [rs, lf, quote, backslash, 0x7b, 0x7d, 0x5b, 0x5d]) special[byte] = 1
+
 /** Looks for the end of a text, and knows whether it was cut short. */
 const scanner = () => {
   let first = 0
@@ -55,19 +59,32 @@ const scanner = () => {
     /** The index of the LF or RS that ends the text, or -1; goes on where it has stopped. */
     find: (piece: Uint8Array, from: number): number => {
       const { length } = piece
-      for (let i = from; i < length; i++) {
+      if (first === 0 && from < length) first = piece[from]!
+      // Local variables, because those that are shared are written to memory at every byte.
+      let [nested, quoted, skips] = [depth, inString, escaped]
+      let i = from
+      for (; i < length; i++) {
+        // What is escaped is passed over, but RS is in no text at all.
+        if (skips) {
+          skips = false
+          if (piece[i] !== rs) continue
+        }
+        while (i < length && special[piece[i]!] === 0) i++
+        if (i === length) break
         const byte = piece[i]!
-        if (byte === rs || (byte === lf && !inString && depth <= 0)) return i
-        if (first === 0) first = byte
-        last = byte
-        if (inString) {
-          if (byte === quote && !escaped) inString = false
-          escaped = byte === backslash && !escaped
-        } else if (byte === quote) inString = true
-        else if (opens(byte)) depth++
-        else if (closes(byte)) depth--
+        if (byte === rs || (byte === lf && !quoted && nested <= 0)) break
+        if (quoted) {
+          if (byte === quote) quoted = false
+          skips = byte === backslash
+        } else if (byte === quote) quoted = true
+        else if (opens(byte)) nested++
+        else if (closes(byte)) nested--
       }
-      return -1
+      if (i > from) last = piece[i - 1]!
+      depth = nested
+      inString = quoted
+      escaped = skips
+      return i < length ? i : -1
     },
     /** Whether a text that no LF follows is whole as far as can be told. */
     isWhole: () => !inString && depth <= 0 && (first === quote || opens(first) || isSpace(last)),

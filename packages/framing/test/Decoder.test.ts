@@ -156,6 +156,17 @@ describe("Decoder", () => {
     assert.deepStrictEqual(into, ["ab@0", "@3", "cde@4"])
   })
 
+  it("map counts what a step discards on its way to a frame as before it", () => {
+    const afterDots = Decoder.make(() => (reader) => {
+      while (reader.length > 0 && reader.at(0) === 0x2e) reader.discard(1)
+      return reader.length === 0 ? reader.need(1) : reader.take(1)
+    })
+    const located = Decoder.map(afterDots, (frame, offset) => `${show(frame)}@${offset}`)
+    const into: Array<string> = []
+    assert.isUndefined(Decoder.run(located.start(), readerOf(bytes("a..b."), bytes(".c")), into))
+    assert.deepStrictEqual(into, ["a@0", "b@3", "c@6"])
+  })
+
   it("map may refuse a message, which takes its frame with it", () => {
     const even = Decoder.map(letters, (letter, offset) => {
       if (letter === "x") throw bad(offset)

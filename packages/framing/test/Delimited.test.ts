@@ -327,6 +327,10 @@ describe("Delimited.make", () => {
     assert.strictEqual(refused({ delimiter: ["a", hex("")] }), "delimiter: byte strings of one byte or more")
     assert.strictEqual(refused({ delimiter: "a".repeat(1025) }), "delimiter: 1024 bytes in all")
     assert.strictEqual(refused({ delimiter: "a".repeat(1024) }), "nothing")
+    assert.throws(
+      () => make({ delimiter: ["\n", hex("0a0d")] }),
+      "delimiter is \"\\n\", 0x0a0d, allowed is byte strings"
+    )
     assert.match(refused({ delimiter: "a", limit: -1 }), /^limit/)
     assert.match(refused({ delimiter: "a", limit: 0, onTooLong: "truncate" }), /^limit: 1 byte/)
     assert.strictEqual(refused({ delimiter: "a", onTooLong: "drop" as "skip" }), "onTooLong: fail, skip or truncate")

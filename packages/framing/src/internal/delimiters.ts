@@ -1,6 +1,6 @@
 /**
- * The automaton of Aho and Corasick for a few byte strings: it finds any of them in one pass, one look-up a byte, and
- * knows at each byte how much of one may have begun.
+ * The automaton of Aho and Corasick for a few byte strings, none of which is in another before its end: it finds any of
+ * them in one pass, one look-up a byte, and knows at each byte how much of one may have begun.
  */
 const empty = new Uint8Array(0)
 
@@ -13,7 +13,7 @@ export interface Scan {
 
 export const automaton = (delimiters: ReadonlyArray<Uint8Array>): () => Scan => {
   const most = delimiters.reduce((sum, { length }) => sum + length, 1)
-  // Of each state: the next one by byte, how long the way to it is, and the longest delimiter that ends in it.
+  // Of each state: the next one by byte, how long the way to it is, and if a delimiter ends in it, of how many bytes.
   const next = new Uint16Array(most * 256)
   const depth = new Uint16Array(most)
   const ends = new Uint16Array(most)
@@ -36,7 +36,6 @@ export const automaton = (delimiters: ReadonlyArray<Uint8Array>): () => Scan => 
   const queue = [0]
   for (const state of queue) {
     const other = fallback[state]!
-    if (ends[state] === 0) ends[state] = ends[other]!
     for (let byte = 0; byte < 256; byte++) {
       const at = state * 256 + byte
       const child = next[at]!
@@ -59,19 +58,23 @@ export const automaton = (delimiters: ReadonlyArray<Uint8Array>): () => Scan => 
     return {
       find: (piece, from) => {
         const { length } = piece
+        // A local variable, because one that is shared is written to memory at every byte.
+        let at = state
+        state = 0
         ended = 0
         for (let i = from; i < length; i++) {
-          if (alike && state === 0) {
-            i = piece.indexOf(first!, i)
-            if (i < 0) return -1
+          if (at === 0) {
+            if (alike) i = piece.indexOf(first!, i)
+            else while (i < length && next[piece[i]!] === 0) i++
+            if (i < 0 || i === length) return -1
           }
-          state = next[state * 256 + piece[i]!]!
-          ended = ends[state]!
-          if (ended > 0) {
-            state = 0
+          at = next[at * 256 + piece[i]!]!
+          if (ends[at]! > 0) {
+            ended = ends[at]!
             return i
           }
         }
+        state = at
         return -1
       },
       matched: () => ended > 0 ? ended : depth[state]!

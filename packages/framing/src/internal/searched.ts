@@ -69,20 +69,22 @@ export const searched = ({ keep, limit, onTooLong, search }: SearchedOptions): D
     throw new MessageError({ direction: "decode", reason: new FrameTooLong({ size, limit }), offset: begin })
   }
 
+  const tooLong = (reader: ByteReader, end: number): Uint8Array | More => {
+    head = reader.peek(Math.min(16, limit + 1))
+    begin = reader.offset
+    if (onTooLong === "fail") throw fail(new FrameTooLong({ size: limit + 1, limit }), begin, head)
+    found = end >= 0
+    seen = begin + (found ? end : reader.length)
+    return onTooLong === "truncate" ? reader.take(limit) : skip(reader, head)
+  }
+
   return (reader) => {
     if (head !== undefined) return skip(reader, head)
     const offset = reader.offset
     const end = state.find(reader, Math.max(0, seen - offset))
     const looked = end < 0 ? reader.length : end
     const size = looked - state.ending
-    if (size > limit) {
-      head = reader.peek(Math.min(16, limit + 1))
-      if (onTooLong === "fail") throw fail(new FrameTooLong({ size: limit + 1, limit }), offset, head)
-      begin = offset
-      seen = offset + looked
-      found = end >= 0
-      return onTooLong === "truncate" ? reader.take(limit) : skip(reader, head)
-    }
+    if (size > limit) return tooLong(reader, end)
     if (end < 0) {
       seen = offset + looked
       return reader.need()
