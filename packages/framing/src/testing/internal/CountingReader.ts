@@ -1,0 +1,42 @@
+// A reader that counts the bytes that a decoder looks at.
+import { ByteReader } from "../../ByteReader.ts"
+
+/** Every byte that a method looks at, copies or hands out counts as one visit; skipping is free. */
+export class CountingReader extends ByteReader {
+  visits = 0
+  // What the methods ask of each other is not counted again.
+  #inside = false
+
+  override at(index: number): number {
+    return this.#count(1, () => super.at(index))
+  }
+
+  override uint(index: number, width: number, littleEndian: boolean): number {
+    return this.#count(width, () => super.uint(index, width, littleEndian))
+  }
+
+  override indexOf(byte: number, from = 0): number {
+    const found = this.#count(0, () => super.indexOf(byte, from))
+    if (!this.#inside) this.visits += Math.max(0, (found < 0 ? this.length : found + 1) - from)
+    return found
+  }
+
+  override take(size: number): Uint8Array {
+    return this.#count(size, () => super.take(size))
+  }
+
+  override peek(size: number): Uint8Array {
+    return this.#count(Math.min(size, this.length), () => super.peek(size))
+  }
+
+  #count<A>(visits: number, run: () => A): A {
+    if (this.#inside) return run()
+    this.visits += visits
+    this.#inside = true
+    try {
+      return run()
+    } finally {
+      this.#inside = false
+    }
+  }
+}
