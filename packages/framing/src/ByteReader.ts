@@ -99,7 +99,7 @@ export class ByteReader {
     return link.bytes[this.offset + index - link.from]!
   }
 
-  /** The unsigned integer of `width` bytes (1 to 6, so that it is exact) at `index`. */
+  /** The unsigned integer of `width` bytes (1 to 8) at `index`: exact up to 2^53 - 1, rounded above. */
   uint(index: number, width: number, littleEndian: boolean): number {
     const position = this.#start + index
     const head = this.#head

@@ -34,7 +34,7 @@ export class ByteWriter {
   #copied = 0
   #typical = minBuffer
 
-  /** An unsigned integer of 1 to 4 bytes. It must fit. */
+  /** An unsigned integer of 1 to 8 bytes, 2^53 - 1 at most. It must fit. */
   uint(value: number, width: number, littleEndian: boolean): void {
     this.#reserve(width)
     const at = this.#used

@@ -33,6 +33,13 @@ export * as Codec from "./Codec.ts"
 export * as Decoder from "./Decoder.ts"
 
 /**
+ * Frames of one size.
+ *
+ * @since 0.1.0
+ */
+export * as FixedLength from "./FixedLength.ts"
+
+/**
  * A connection that speaks a codec.
  *
  * @since 0.1.0
@@ -80,3 +87,10 @@ export * as Lines from "./Lines.ts"
  * @since 0.1.0
  */
 export * as Protocol from "./Protocol.ts"
+
+/**
+ * Frames behind a length of variable width.
+ *
+ * @since 0.1.0
+ */
+export * as Varint from "./Varint.ts"

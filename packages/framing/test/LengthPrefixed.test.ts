@@ -207,8 +207,8 @@ describe("LengthPrefixed.make", () => {
       }
       return "nothing"
     }
-    for (const width of [0, 5, 8, 1.5, -1, Number.NaN, "2", undefined]) {
-      assert.strictEqual(refused({ width }), `width: width is ${width}, allowed is 1, 2, 3 or 4 bytes`)
+    for (const width of [0, 9, 1.5, -1, Number.NaN, "2", undefined]) {
+      assert.strictEqual(refused({ width }), `width: width is ${width}, allowed is 1 to 8 bytes`)
     }
     for (const endian of ["big", "BE", null, 1]) {
       assert.strictEqual(refused({ width: 2, endian }), `endian: endian is ${endian}, allowed is be or le`)
