@@ -114,16 +114,31 @@ export class ByteReader {
 
   /** Where `byte` is at or after `from`; -1 where it is not. */
   indexOf(byte: number, from = 0): number {
-    if (from >= this.length) return -1
     const inHead = this.#head.length - this.#start
     if (from < inHead) {
       const found = this.#head.indexOf(byte, this.#start + from)
       if (found >= 0) return found - this.#start
       if (this.#first === undefined) return -1
     }
+    return this.search(Math.max(from, inHead), (bytes, at) => bytes.indexOf(byte, at))
+  }
+
+  /**
+   * Where `find` finds something at or after `from`; -1 where it does not. It gets the bytes piece by piece, in order,
+   * each with the index to begin at, and returns an index in the piece or -1; what lies across pieces is for it to
+   * remember.
+   */
+  search(from: number, find: (piece: Uint8Array, from: number) => number): number {
+    if (from >= this.length) return -1
+    const inHead = this.#head.length - this.#start
+    if (from < inHead) {
+      const found = find(this.#head, this.#start + from)
+      if (found >= 0) return found - this.#start
+      if (this.#first === undefined) return -1
+    }
     const offset = this.offset
     for (let link: Link | undefined = this.#seek(Math.max(from, inHead)); link !== undefined; link = link.next) {
-      const found = link.bytes.indexOf(byte, Math.max(0, offset + from - link.from))
+      const found = find(link.bytes, Math.max(0, offset + from - link.from))
       if (found >= 0) return link.from + found - offset
     }
     return -1

@@ -33,6 +33,13 @@ export * as Codec from "./Codec.ts"
 export * as Decoder from "./Decoder.ts"
 
 /**
+ * Frames that end in a delimiter.
+ *
+ * @since 0.1.0
+ */
+export * as Delimited from "./Delimited.ts"
+
+/**
  * Frames of one size.
  *
  * @since 0.1.0
@@ -80,6 +87,20 @@ export * as LengthPrefixed from "./LengthPrefixed.ts"
  * @since 0.1.0
  */
 export * as Lines from "./Lines.ts"
+
+/**
+ * Frames between a decimal length and a comma.
+ *
+ * @since 0.1.0
+ */
+export * as Netstring from "./Netstring.ts"
+
+/**
+ * Syslog frames behind a decimal length.
+ *
+ * @since 0.1.0
+ */
+export * as OctetCounted from "./OctetCounted.ts"
 
 /**
  * Requests and answers over one connection, as one value for both ends.

@@ -2,7 +2,19 @@ import { assert, describe, it } from "@effect/vitest"
 import { Codec, Decoder, FramingError, Lines } from "@framewire/framing"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
-import { bytes, cuttings, encoded, events, failureOf, gives, readerOf, refusal, show } from "./support.ts"
+import {
+  bytes,
+  cuttings,
+  encoded,
+  events,
+  failureOf,
+  gives,
+  inChunks,
+  readerOf,
+  refusal,
+  show,
+  work
+} from "./support.ts"
 
 const lines = Lines.make()
 const crlf = Lines.make({ ending: "crlf" })
@@ -131,6 +143,77 @@ describe("Lines reads", () => {
   })
 })
 
+describe("Lines that goes on after what is too long", () => {
+  const skip = Lines.make({ limit: 4, onTooLong: "skip" })
+  const truncate = Lines.make({ limit: 4, onTooLong: "truncate" })
+
+  it("skip: costs one message, with its size", () => {
+    gives(skip, "ok\nabcde\r\nabcd\r\nabcdefghijkl\n\nz", [
+      "ok",
+      "!MessageError FrameTooLong 5 > 4 @3",
+      "abcd",
+      "!MessageError FrameTooLong 12 > 4 @16",
+      "",
+      "z"
+    ])
+    gives(skip, "abcd\r\r\nz\n", ["!MessageError FrameTooLong 5 > 4 @0", "z"])
+    gives(Lines.make({ limit: 0, onTooLong: "skip" }), "a\n\n", ["!MessageError FrameTooLong 1 > 0 @0", ""])
+  })
+
+  it("truncate: gives the first bytes, and then costs one message", () => {
+    gives(truncate, "ok\nabcde\r\nabcd\r\nabcdefghijkl\n\nz", [
+      "ok",
+      "abcd",
+      "!MessageError FrameTooLong 5 > 4 @3",
+      "abcd",
+      "abcd",
+      "!MessageError FrameTooLong 12 > 4 @16",
+      "",
+      "z"
+    ])
+  })
+
+  it("the end of the stream ends a line that is too long, as it ends any other", () => {
+    for (const [stream, size] of [["abcdefgh", 8], ["abcdefgh\r", 8], ["abcde", 5], ["abcd\r\r", 5]] as const) {
+      gives(skip, stream, [`!MessageError FrameTooLong ${size} > 4 @0`])
+      gives(truncate, stream, ["abcd", `!MessageError FrameTooLong ${size} > 4 @0`])
+    }
+  })
+
+  it("a bare LF in strict crlf ends the connection, whatever the length of its line", () => {
+    const strict = { ending: "crlf", strict: true, limit: 4 } as const
+    gives(Lines.make({ ...strict, onTooLong: "skip" }), "abcdef\r\nab\r\nabcdef\nab\r\n", [
+      "!MessageError FrameTooLong 6 > 4 @0",
+      "ab",
+      "!FrameError BareLineFeed @12"
+    ])
+    gives(Lines.make({ ...strict, onTooLong: "truncate" }), "abcdef\nab\r\n", ["abcd", "!FrameError BareLineFeed @0"])
+  })
+
+  it("keeps one byte of it and searches each once", () => {
+    for (const framing of [skip, truncate]) {
+      const reader = readerOf()
+      const step = framing.decoder.start()
+      const chunks = inChunks(new Uint8Array(100_000).fill(97), 1000)
+      const done = work(() => {
+        for (const chunk of chunks) {
+          reader.push(chunk)
+          assert.isUndefined(Decoder.run(step, reader, []))
+          assert.strictEqual(reader.length, 1)
+        }
+      })
+      assert.strictEqual(done.searched, 100_000)
+      assert.isAtMost(done.copied, 110_000)
+    }
+  })
+
+  it("is refused where it means nothing", () => {
+    const make = (options: unknown) => () => Lines.make(options as Lines.LinesOptions)
+    assert.throws(make({ onTooLong: "drop" }), FramingError.InvalidOption, "allowed is fail, skip or truncate")
+    assert.throws(make({ onTooLong: "truncate", limit: 0 }), FramingError.InvalidOption, "limit is 0")
+  })
+})
+
 describe("Lines writes", () => {
   it("LF, or CRLF where it is asked for", () => {
     const messages = [bytes("a"), bytes(""), bytes("b\rc")]
@@ -197,11 +280,12 @@ describe("Lines writes", () => {
     {
       ending: Arbitrary.schema(Schema.Literals(["lf", "crlf"])),
       strict: Arbitrary.schema(Schema.Boolean),
-      limit: Arbitrary.schema(Schema.Literals([0, 1, 2, 3, 100])),
+      onTooLong: Arbitrary.schema(Schema.Literals(["fail", "skip", "truncate"])),
+      limit: Arbitrary.schema(Schema.Literals([1, 2, 3, 100])),
       stream: Arbitrary.array(Arbitrary.schema(alphabet), { maxLength: 16 })
     },
-    ({ ending, limit, stream, strict }) => {
-      const framing = Lines.make({ ending, strict, limit })
+    ({ stream, ...options }) => {
+      const framing = Lines.make(options)
       gives(framing, stream.join(""), events(framing, [bytes(stream.join(""))]))
     },
     { arbitrary: { runs: 1000, seed: 1 } }
