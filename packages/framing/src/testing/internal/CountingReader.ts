@@ -16,9 +16,11 @@ export class CountingReader extends ByteReader {
   }
 
   override indexOf(byte: number, from = 0): number {
-    const found = this.#count(0, () => super.indexOf(byte, from))
-    if (!this.#inside) this.visits += Math.max(0, (found < 0 ? this.length : found + 1) - from)
-    return found
+    return this.#search(from, () => super.indexOf(byte, from))
+  }
+
+  override search(from: number, find: (piece: Uint8Array, from: number) => number): number {
+    return this.#search(from, () => super.search(from, find))
   }
 
   override take(size: number): Uint8Array {
@@ -27,6 +29,12 @@ export class CountingReader extends ByteReader {
 
   override peek(size: number): Uint8Array {
     return this.#count(Math.min(size, this.length), () => super.peek(size))
+  }
+
+  #search(from: number, run: () => number): number {
+    const found = this.#count(0, run)
+    if (!this.#inside) this.visits += Math.max(0, (found < 0 ? this.length : found + 1) - from)
+    return found
   }
 
   #count<A>(visits: number, run: () => A): A {
