@@ -1,9 +1,23 @@
 import { assert, describe, it } from "@effect/vitest"
-import { ByteReader, Codec, Decoder, FramingError, FramingSpec } from "@framewire/framing"
+import {
+  ByteReader,
+  Codec,
+  Decoder,
+  Delimited,
+  FixedLength,
+  FramingError,
+  FramingSpec,
+  LengthPrefixed,
+  Lines,
+  Netstring,
+  OctetCounted,
+  Varint
+} from "@framewire/framing"
 import { CodecLaws } from "@framewire/framing/testing"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { CountingReader } from "../src/testing/internal/CountingReader.ts"
+import { bytes, show } from "./support.ts"
 
 const framingOf = (spec: string): Codec.Framing => Result.getOrThrow(FramingSpec.parse(spec)).framing
 
@@ -22,13 +36,67 @@ const specs = [
   "u32be:limit=70000"
 ]
 
-for (const spec of specs) {
-  describe("laws of a framing", () => {
+const sized = LengthPrefixed.make
+/** A frame that has its header: two bytes of size behind one that is anything. */
+const withHeader = (payload: Uint8Array) => {
+  const { length } = payload
+  return Uint8Array.of(7, length >> 8, length & 255, ...payload)
+}
+
+const framings: Record<string, readonly [Codec.Framing, CodecLaws.Options<Uint8Array, Uint8Array>?]> = {
+  "length, 8 bytes": [sized({ width: 8, limit: 100 })],
+  "length, 5 bytes, little-endian, of the frame": [sized({ width: 5, endian: "le", counts: "frame", limit: 100 })],
+  "length of the payload and 3": [sized({ width: 2, counts: -3, limit: 100 })],
+  "length of the payload without its last 2": [sized({ width: 1, counts: 2, limit: 100 })],
+  "length, too long ones are skipped": [sized({ width: 2, limit: 100, onTooLong: "skip" }), {
+    streams: [bytes("\0\x65" + "x".repeat(101) + "\0\x01y")]
+  }],
+  varint: [Varint.make({ limit: 300 }), { streams: [new Uint8Array(12).fill(0x80)] }],
+  "varint, minimal": [Varint.make({ limit: 300, minimal: true }), { streams: [bytes("\x83\0abc")] }],
+  "fixed length": [FixedLength.make({ size: 1 })],
+  "fixed length, the last may be shorter": [FixedLength.make({ size: 2, allowTruncated: true }), { tail: "frame" }],
+  netstring: [Netstring.make({ limit: 300 }), { streams: [bytes("0:,01:a,"), bytes("9".repeat(20))] }],
+  "octet counted": [OctetCounted.make({ limit: 300 }), { streams: [bytes("<1>"), bytes("0 ")] }],
+  "NUL": [Delimited.make({ delimiter: "\0", limit: 300 })],
+  "a delimiter whose beginning repeats": [Delimited.make({ delimiter: "\n\n\r\n", limit: 300 }), {
+    streams: [bytes("\n\n\n\r\n"), bytes("a\n\n\r\r")]
+  }],
+  "several delimiters": [Delimited.make({ delimiter: [",", "\r\n", "\n"], limit: 300 })],
+  "several, the last needs none": [Delimited.make({ delimiter: ["\0", "\r\n"], limit: 30, allowTruncated: true }), {
+    tail: "frame"
+  }],
+  "delimited, too long ones are skipped": [Delimited.make({ delimiter: "\r\n", limit: 30, onTooLong: "skip" })],
+  "delimited, too long ones are cut": [Delimited.make({ delimiter: "\0", limit: 30, onTooLong: "truncate" })],
+  "lines, too long ones are skipped": [Lines.make({ limit: 30, onTooLong: "skip" }), { tail: "frame" }],
+  "lines, too long ones are cut": [Lines.make({ limit: 30, onTooLong: "truncate", ending: "crlf" }), { tail: "frame" }]
+}
+
+describe("laws of a framing", () => {
+  for (const spec of specs) {
     for (const { name, run } of CodecLaws.framing(framingOf(spec), spec.startsWith("lines") ? { tail: "frame" } : {})) {
       it(`${spec}: ${name}`, run)
     }
+  }
+  for (const [which, [codec, options]] of Object.entries(framings)) {
+    for (const { name, run } of CodecLaws.framing(codec, options)) it(`${which}: ${name}`, run)
+  }
+})
+
+describe("laws of a framing whose frames keep what is around the payload", () => {
+  const header = CodecLaws.suite({
+    codec: sized({ offset: 1, width: 2, strip: false, limit: 300 }),
+    messages: CodecLaws.payloads.map(withHeader),
+    ofSize: (size) => withHeader(new Uint8Array(size))
   })
-}
+  const delimiter = CodecLaws.suite({
+    codec: Delimited.make({ delimiter: ["\r\n", "\n"], keep: true, limit: 300 }),
+    messages: CodecLaws.payloads.flatMap((payload) => [bytes(`${show(payload)}\n`), bytes(`${show(payload)}\r\n`)]),
+    ofSize: (size) => bytes(`${"a".repeat(size)}\r\n`)
+  })
+  for (const [which, laws] of Object.entries({ header, delimiter })) {
+    for (const { name, run } of laws) it(`${which}: ${name}`, run)
+  }
+})
 
 for (const spec of ["lines:limit=200", "u16be:limit=200"]) {
   const tail = spec.startsWith("lines") ? "frame" : "refused"
@@ -73,7 +141,7 @@ describe("a codec that breaks a law is found", () => {
     return reader.take(size)
   }
   /** Four length bytes, and what is wrong with it. */
-  const sized = (
+  const sizedWith = (
     wrong: Partial<Codec.Framing> & { readonly step?: () => Decoder.Step<Uint8Array> }
   ): Codec.Framing => ({
     limit,
@@ -101,7 +169,7 @@ describe("a codec that breaks a law is found", () => {
     }
   }
   /** Lines that end in LF, and what is wrong with them. */
-  const lines = (
+  const linesWith = (
     wrong: Partial<Codec.Framing> & { readonly step?: () => Decoder.Step<Uint8Array> }
   ): Codec.Framing => ({
     limit,
@@ -121,7 +189,7 @@ describe("a codec that breaks a law is found", () => {
     [
       "a CR that waits for its LF counts against the limit (Netty's LineBasedFrameDecoder)",
       /however they were cut: .* 502 chunks: event 0 is FrameError/,
-      lines({
+      linesWith({
         step: () => (reader) => {
           const end = reader.indexOf(lf)
           if (end < 0 && reader.length > limit) throw tooLong(reader, limit + 1)
@@ -137,7 +205,7 @@ describe("a codec that breaks a law is found", () => {
     [
       "a limit that holds for what has not ended only (split2)",
       /however they were cut/,
-      lines({
+      linesWith({
         step: () => (reader) => {
           const end = reader.indexOf(lf)
           if (end < 0 && reader.length > limit) throw tooLong(reader, limit + 1)
@@ -151,7 +219,7 @@ describe("a codec that breaks a law is found", () => {
     [
       "what comes before the end of the stream is dropped (Netty, Erlang, length-prefixed-stream)",
       /at every byte: 1 of the 4 bytes of a frame, and the end: silence/,
-      sized({
+      sizedWith({
         step: () => (reader) => {
           const message = step(reader)
           if (message instanceof Uint8Array || !reader.ended) return message
@@ -163,7 +231,7 @@ describe("a codec that breaks a law is found", () => {
     [
       "a stream that ends behind the header has ended well (tokio-util)",
       /at every byte: 4 of the 5 bytes of a frame are discarded/,
-      sized({
+      sizedWith({
         step: () => {
           let size: number | undefined
           return (reader) => {
@@ -185,7 +253,7 @@ describe("a codec that breaks a law is found", () => {
     [
       "an impossible length is a RangeError (length-prefixed-stream)",
       /typed error: a defect: RangeError/,
-      sized({
+      sizedWith({
         step: () => (reader) => {
           if (reader.length < 4) return reader.need(4)
           const size = reader.uint(0, 4, false)
@@ -209,7 +277,7 @@ describe("a codec that breaks a law is found", () => {
     [
       "a delimiter within a message is written (every line encoder that was looked at)",
       /^a message is read back as it was.*came instead of message 0, <0a>/,
-      lines({
+      linesWith({
         encode: (payload, writer) => {
           if (payload.length > limit) throw refused(payload.length)
           writer.bytes(payload)
@@ -220,7 +288,7 @@ describe("a codec that breaks a law is found", () => {
     [
       "a frame comes out with the next one's first byte",
       /^one message in is exactly one frame out.*before the second has come: nothing came/,
-      sized({
+      sizedWith({
         step: () => (reader) => {
           if (reader.ended || reader.length < 4) return step(reader)
           const whole = 4 + reader.uint(0, 4, false)
@@ -231,7 +299,7 @@ describe("a codec that breaks a law is found", () => {
     [
       "a limit that is compared before the header is taken off (tokio-util, Netty)",
       /^the limit is inclusive: 49\d bytes/,
-      sized({
+      sizedWith({
         step: () => (reader) => {
           if (reader.length < 4) return reader.need(4)
           const size = reader.uint(0, 4, false)
@@ -243,7 +311,7 @@ describe("a codec that breaks a law is found", () => {
     [
       "an encoder that does not know the limit (tokio-util's LinesCodec)",
       /^the limit is inclusive: 501 bytes are written/,
-      sized({
+      sizedWith({
         encode: (payload, writer) => {
           writer.uint(payload.length, 4, false)
           writer.bytes(payload)
@@ -253,7 +321,7 @@ describe("a codec that breaks a law is found", () => {
     [
       "frames without payload are lost (frame-stream, byline)",
       /^frames without payload are frames/,
-      sized({
+      sizedWith({
         step: () => (reader) => {
           while (reader.length >= 4 && reader.uint(0, 4, false) === 0) reader.discard(4)
           return step(reader)
@@ -263,7 +331,7 @@ describe("a codec that breaks a law is found", () => {
     [
       "the search begins at 0 with every chunk (Twisted's LineOnlyReceiver, Effect's RPC NDJSON)",
       /^twice the bytes are twice the work: an unfinished frame byte by byte/,
-      lines({
+      linesWith({
         step: () => {
           const search = lineStep
           return (reader) => search()(reader)
@@ -273,7 +341,7 @@ describe("a codec that breaks a law is found", () => {
     [
       "every frame searches the rest for a delimiter that is not there (Netty's DelimiterBasedFrameDecoder)",
       /^twice the bytes are twice the work: .* in one chunk/,
-      lines({
+      linesWith({
         step: () => {
           const search = lineStep()
           return (reader) => {
@@ -286,7 +354,7 @@ describe("a codec that breaks a law is found", () => {
     [
       "a frame without an end is kept for ever (Effect's splitLines, byline)",
       /^an unfinished frame holds the limit/,
-      lines({
+      linesWith({
         step: () => {
           let searched = 0
           return (reader) => {
@@ -306,7 +374,7 @@ describe("a codec that breaks a law is found", () => {
     [
       "what a header declares is allocated (length-prefixed-stream, tokio-util)",
       /^nothing is allocated for bytes that have not come/,
-      sized({
+      sizedWith({
         step: () => {
           let room = new Uint8Array(0)
           return (reader) => {
@@ -320,7 +388,7 @@ describe("a codec that breaks a law is found", () => {
     [
       "the same by a Buffer",
       /^nothing is allocated for bytes that have not come/,
-      sized({
+      sizedWith({
         step: () => (reader) => {
           if (reader.length >= 4) Buffer.allocUnsafe(Math.min(reader.uint(0, 4, false), 1_000_000))
           return step(reader)
@@ -349,11 +417,11 @@ describe("a codec that breaks a law is found", () => {
   }
 
   it("and nothing is said against those that are not broken", () => {
-    assert.deepStrictEqual([...violations(sized({})), ...violations(lines({}))], [])
+    assert.deepStrictEqual([...violations(sizedWith({})), ...violations(linesWith({}))], [])
   })
 
   it("a codec that writes nothing, so that no law can be seen", () => {
-    const mute = sized({
+    const mute = sizedWith({
       encode: (payload) => {
         throw refused(payload.length)
       }

@@ -129,27 +129,32 @@ const survive = <In, Out>(law: string, it: Subject<In, Out>, chunks: Iterable<Ui
   let step = it.codec.decoder.start()
   // Where the bytes of the next connection begin.
   let from = 0
-  // Where the last failure was left behind, and what had been discarded by then.
-  let edge = 0
+  // Where what came out last began and ended, and what had been discarded by then. What comes out next cannot begin before:
+  // it may be what became of the rest of a frame that was cut.
+  let begin = 0
+  let end = 0
   let discarded = 0
   const run = () => {
     for (;;) {
       reader.skip(Math.min(Math.max(0, from - reader.offset), reader.length))
       if (reader.offset < from) return
       const messages: Array<In> = []
-      const failure = Decoder.run(step, reader, messages)
+      const before = reader.offset
+      const failure = Decoder.run(step, reader, messages, 1)
       for (const message of messages) events.push({ message })
-      if (failure === undefined) return
-      events.push({ failure })
-      const { offset } = failure
-      if (offset === undefined || offset < edge || offset > reader.offset) {
-        return fail(law, `${showEvent(events.at(-1))}: no place between ${edge} and ${reader.offset}`)
+      if (failure === undefined && messages.length === 0) return
+      const taken = (offset: number) => reader.offset - Math.max(offset, end) - (reader.discarded - discarded)
+      if (failure !== undefined) events.push({ failure })
+      const offset = failure === undefined ? before : failure.offset ?? -1
+      const what = showEvent(events.at(-1))
+      if (offset < begin || offset > reader.offset) fail(law, `${what}: no place from ${begin} to ${reader.offset}`)
+      if (failure instanceof FrameError && taken(offset) > 0) {
+        fail(law, `${what}: ${taken(offset)} bytes of it are taken`)
       }
-      const taken = reader.offset - offset - (reader.discarded - discarded)
-      edge = reader.offset
+      begin = before
+      end = reader.offset
       discarded = reader.discarded
       if (!(failure instanceof FrameError)) continue
-      if (taken > 0) fail(law, `${showEvent(events.at(-1))}: ${taken} bytes of it are taken`)
       from = offset + 1 + offset % 499
       step = it.codec.decoder.start()
     }

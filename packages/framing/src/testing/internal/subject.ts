@@ -6,7 +6,7 @@ import { concat } from "./bytes.ts"
 import { random } from "./random.ts"
 import { type Event, LawViolation, same, show, showEvent } from "./trial.ts"
 
-export interface Frame<out Out> {
+interface Frame<out Out> {
   readonly message: Out
   readonly bytes: Uint8Array
 }
