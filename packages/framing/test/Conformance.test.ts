@@ -39,6 +39,20 @@ describe("conformance: what others do with the same bytes", () => {
     })
   }
 
+  it("every deviation of these is listed", () => {
+    for (const vector of copies) {
+      assert.strictEqual(run(vector).deviation !== undefined, Object.hasOwn(deviations, vector.id), vector.id)
+    }
+  })
+
+  // Under a name that is in no list, as in a file of somebody else.
+  const others = copies.filter(({ id }) => Object.hasOwn(deviations, id))
+  it.each(others)("$id by another id deviates by a rule", (vector) => {
+    const { deviation, pass } = run({ ...vector, id: "another" })
+    assert.isDefined(deviation)
+    assert.isTrue(pass)
+  })
+
   it("every deviation and every gap is that of a vector, which there is once", () => {
     const ids = copies.map(({ id }) => id)
     assert.strictEqual(new Set(ids).size, ids.length)

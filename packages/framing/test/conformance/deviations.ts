@@ -4,6 +4,7 @@
  */
 
 export const rules = {
+  bug: "A note that begins with BUG marks behaviour not to copy (README of the vectors).",
   bom: "A byte order mark is a character like any other.",
   chunks: "The result never depends on how the bytes were chunked.",
   config: "A bad configuration is refused when the codec is built.",

@@ -3,7 +3,8 @@ import { Codec, FramingError } from "@framewire/framing"
 import { Vector } from "@framewire/framing/testing"
 import * as Result from "effect/Result"
 import { cuttings, hex, join, toHex } from "../support.ts"
-import { deviations, rules } from "./deviations.ts"
+import { derived } from "./derived.ts"
+import { deviations, type Rule, rules } from "./deviations.ts"
 import { codecOf, type Config } from "./Vendor.ts"
 
 /** A stream and what comes of it, or a message and what is written for it. */
@@ -62,26 +63,36 @@ const tags: Readonly<
   SyncThrow: ["InvalidLength"]
 }
 
-const isSame = (got: ReadonlyArray<string>, expected: ReadonlyArray<string>) =>
-  got.length === expected.length && expected.every((one, index) => {
-    const other = got[index] ?? ""
-    return one === other || (one.startsWith("!") && tags[one.slice(1)]?.some((tag) => other === `!${tag}`) === true)
-  })
+/** Their event by our name for it, which where there are several is the one that we give. */
+const byOurName = (theirs: string, ours: string): string => {
+  const names = theirs.startsWith("!") ? tags[theirs.slice(1)]?.map((tag) => `!${tag}`) : undefined
+  return names === undefined ? theirs : names.includes(ours) ? ours : names[0] ?? theirs
+}
 
-/** Holds what we give against what they give, and what the list of deviations says. */
+/** Holds what we give against what they give, and against the rules by which we differ. */
 const judge = (
   id: string,
   got: ReadonlyArray<string>,
   expected: ReadonlyArray<string>,
-  problem?: string
+  ruleOf: (theirs: ReadonlyArray<string>) => Rule | undefined = () => undefined
 ): Outcome => {
-  const [rule, ...gives] = Object.hasOwn(deviations, id) ? deviations[id] ?? [] : []
-  const outcome = { id, got, expected, ...rule === undefined ? {} : { deviation: rules[rule] } }
-  const without = isSame(got, expected)
-  if (problem !== undefined) return { ...outcome, pass: false, problem }
-  if (rule === undefined) return { ...outcome, pass: without }
-  if (without) return { ...outcome, pass: false, problem: "a deviation is listed, and there is none" }
-  return { ...outcome, pass: got.join() === gives.join() }
+  const theirs = expected.map((event, index) => byOurName(event, got[index] ?? ""))
+  const isSame = got.join() === theirs.join() && got.length === theirs.length
+  const listed = Object.hasOwn(deviations, id) ? deviations[id] : undefined
+  if (listed === undefined) {
+    const rule = isSame ? undefined : ruleOf(theirs)
+    return {
+      id,
+      pass: isSame || rule !== undefined,
+      got,
+      expected,
+      ...rule === undefined ? {} : { deviation: rules[rule] }
+    }
+  }
+  const [rule, ...gives] = listed
+  const deviation = rules[rule]
+  if (isSame) return { id, pass: false, got, expected, deviation, problem: "a deviation is listed, and there is none" }
+  return { id, pass: got.join() === gives.join() && got.length === gives.length, got, expected, deviation }
 }
 
 const unmapped = (id: string, expected: ReadonlyArray<string>, why: string): Outcome => ({
@@ -108,9 +119,17 @@ const decode = (vector: Vector.Vector): Outcome => {
     const other = events(codec, cut, eof)
     if (other.join() === got.join()) continue
     const sizes = cut.map(({ length }) => length).join("+")
-    return judge(id, got, expected, `in chunks of ${sizes} it gives ${other.join(", ")}`)
+    return { id, pass: false, got, expected, problem: `in chunks of ${sizes} it gives ${other.join(", ")}` }
   }
-  return judge(id, got, expected)
+  const notes = [vector.note, ...expect.map((event) => "note" in event ? event.note : undefined)]
+  const isBug = notes.some((note) => note?.startsWith("BUG"))
+  return judge(
+    id,
+    got,
+    expected,
+    (theirs) =>
+      derived({ kind: config.kind, config, limit: codec.limit, chunks: vector.chunks, eof, isBug, theirs, got })
+  )
 }
 
 const payloadOf = (payload: string): Uint8Array => {
@@ -130,7 +149,7 @@ const encode = (vector: EncodeVector): Outcome => {
   if ("missing" in codec) return unmapped(id, expected, codec.missing)
   const written = Codec.encodeAll(codec, payloads)
   const got = Result.isSuccess(written) ? toHex(join(written.success)) : `!${written.failure.reason._tag}`
-  return judge(id, [got], expected)
+  return judge(id, [got], expected, () => vector.note?.startsWith("BUG") === true ? "bug" : undefined)
 }
 
 /** What comes of a vector; never throws. */
@@ -139,7 +158,9 @@ export const run = (vector: AnyVector): Outcome => {
     return "chunks" in vector ? decode(vector) : encode(vector)
   } catch (error) {
     // What they build and we refuse to.
-    if (error instanceof FramingError.InvalidOption) return judge(vector.id, ["!InvalidOption"], ["(a codec)"])
+    if (error instanceof FramingError.InvalidOption) {
+      return judge(vector.id, ["!InvalidOption"], ["(a codec)"], () => "config")
+    }
     return { id: vector.id, pass: false, got: [], expected: [], problem: String(error) }
   }
 }
