@@ -61,9 +61,10 @@ export const map = <A, B>(self: Decoder<A>, f: (frame: A, offset: number) => B):
   start: () => {
     const step = self.start()
     return (reader) => {
-      const offset = reader.offset
+      // What a step discards on its way to a frame stands before it.
+      const before = reader.offset - reader.discarded
       const frame = step(reader)
-      return frame === more ? more : f(frame, offset)
+      return frame === more ? more : f(frame, before + reader.discarded)
     }
   }
 })

@@ -26,6 +26,13 @@ export * as ByteWriter from "./ByteWriter.ts"
 export * as Codec from "./Codec.ts"
 
 /**
+ * Frames behind headers with a Content-Length, as of LSP and DAP.
+ *
+ * @since 0.1.0
+ */
+export * as ContentLength from "./ContentLength.ts"
+
+/**
  * From bytes to frames or messages, one at a time and without I/O.
  *
  * @since 0.1.0
@@ -75,6 +82,13 @@ export * as FramingSpec from "./FramingSpec.ts"
 export * as HexDump from "./HexDump.ts"
 
 /**
+ * JSON texts between record separators.
+ *
+ * @since 0.1.0
+ */
+export * as JsonSequence from "./JsonSequence.ts"
+
+/**
  * Frames behind a fixed-width length.
  *
  * @since 0.1.0
@@ -87,6 +101,13 @@ export * as LengthPrefixed from "./LengthPrefixed.ts"
  * @since 0.1.0
  */
 export * as Lines from "./Lines.ts"
+
+/**
+ * JSON values, one a line.
+ *
+ * @since 0.1.0
+ */
+export * as Ndjson from "./Ndjson.ts"
 
 /**
  * Frames between a decimal length and a comma.

@@ -9,7 +9,7 @@ import { bytes, hex, inChunks, join, random, readerOf, show, work } from "./supp
 // Few different bytes, so that searches find some, and sizes on both sides of what the reader treats differently.
 const sizes = [0, 1, 2, 7, 100, 4095, 4096, 5000]
 const command = Schema.Struct({
-  op: Schema.Literals(["push", "push", "push", "take", "skip", "indexOf", "at", "uint", "peek"]),
+  op: Schema.Literals(["push", "push", "push", "take", "skip", "indexOf", "search", "at", "uint", "peek"]),
   size: Schema.Literals(sizes),
   part: Schema.Number.check(Schema.isBetween({ minimum: 0, maximum: 1 })),
   seed: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1000 }))
@@ -52,6 +52,21 @@ const compare = (commands: ReadonlyArray<Command>): void => {
         assert.strictEqual(reader.indexOf(byte, some), model.indexOf(byte, some))
         break
       }
+      case "search": {
+        // Two bytes in a row, which may lie in two pieces.
+        const [first, second] = [next(10), next(10)]
+        let before = -1
+        const found = reader.search(some, (piece, from) => {
+          for (let at = from; at < piece.length; at++) {
+            if (before === first && piece[at] === second) return at
+            before = piece[at]!
+          }
+          return -1
+        })
+        const expected = model.findIndex((byte, at) => at > some && model[at - 1] === first && byte === second)
+        assert.strictEqual(found, expected)
+        break
+      }
       case "at":
         if (index >= 0) assert.strictEqual(reader.at(index), model[index])
         break
@@ -85,7 +100,7 @@ describe("ByteReader", () => {
 
   it("does so for long, and with thousands of bytes waiting", () => {
     const next = random(2)
-    const ops = ["push", "push", "push", "take", "skip", "indexOf", "at", "uint", "peek"] as const
+    const ops = ["push", "push", "push", "take", "skip", "indexOf", "search", "at", "uint", "peek"] as const
     compare(Array.from({ length: 3000 }, () => ({
       op: ops[next(ops.length)]!,
       size: sizes[next(sizes.length)]!,
@@ -114,6 +129,20 @@ describe("ByteReader", () => {
       assert.strictEqual(reader.uint(2, 4, true), 0xfafbfcfd)
       assert.strictEqual(reader.uint(5, 1, true), 0xfa)
     }
+  })
+
+  it("an integer of 8 bytes is exact up to 2^53 - 1, and is above where it is above", () => {
+    for (
+      const [digits, value] of [["001fffffffffffff", 2 ** 53 - 1], ["0020000000000000", 2 ** 53], [
+        "00000001 00000002",
+        2 ** 32 + 2
+      ]] as const
+    ) {
+      assert.strictEqual(readerOf(hex(digits)).uint(0, 8, false), value)
+      assert.strictEqual(readerOf(...inChunks(hex(digits).toReversed(), 3)).uint(0, 8, true), value)
+    }
+    assert.isAbove(readerOf(hex("0020000000000001")).uint(0, 8, false), Number.MAX_SAFE_INTEGER)
+    assert.strictEqual(readerOf(hex("ffffffffffffffff")).uint(0, 8, true), 2 ** 64)
   })
 
   it("refuses what does not wait, and what is no number of bytes", () => {

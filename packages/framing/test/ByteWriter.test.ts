@@ -27,7 +27,9 @@ describe("ByteWriter", () => {
         [3, 0xfffefd, "fffefd"],
         [4, 0xfffefdfc, "fffefdfc"],
         [4, 1, "00000001"],
-        [3, 0, "000000"]
+        [3, 0, "000000"],
+        [5, 2 ** 32, "0100000000"],
+        [8, Number.MAX_SAFE_INTEGER, "001fffffffffffff"]
       ] as const
     ) {
       const writer = ByteWriter.make()

@@ -2,13 +2,16 @@ import { assert, describe, it } from "@effect/vitest"
 import {
   ByteReader,
   Codec,
+  ContentLength,
   Decoder,
   Delimited,
   FixedLength,
   FramingError,
   FramingSpec,
+  JsonSequence,
   LengthPrefixed,
   Lines,
+  Ndjson,
   Netstring,
   OctetCounted,
   Varint
@@ -57,7 +60,11 @@ const framings: Record<string, readonly [Codec.Framing, CodecLaws.Options<Uint8A
   "fixed length, the last may be shorter": [FixedLength.make({ size: 2, allowTruncated: true }), { tail: "frame" }],
   netstring: [Netstring.make({ limit: 300 }), { streams: [bytes("0:,01:a,"), bytes("9".repeat(20))] }],
   "octet counted": [OctetCounted.make({ limit: 300 }), { streams: [bytes("<1>"), bytes("0 ")] }],
-  "NUL": [Delimited.make({ delimiter: "\0", limit: 300 })],
+  "content length": [ContentLength.make({ limit: 300 }), {
+    header: 4096,
+    streams: [bytes("content-length: 1\r\nX-y: z\r\n\r\na"), bytes("Content-Length 1\r\n\r\n")]
+  }],
+  NUL: [Delimited.make({ delimiter: "\0", limit: 300 })],
   "a delimiter whose beginning repeats": [Delimited.make({ delimiter: "\n\n\r\n", limit: 300 }), {
     streams: [bytes("\n\n\n\r\n"), bytes("a\n\n\r\r")]
   }],
@@ -95,6 +102,51 @@ describe("laws of a framing whose frames keep what is around the payload", () =>
   })
   for (const [which, laws] of Object.entries({ header, delimiter })) {
     for (const { name, run } of laws) it(`${which}: ${name}`, run)
+  }
+})
+
+describe("laws of JSON framings", () => {
+  const values = [{ a: "" }, { a: "x\ny" }, { a: "\x1e" }, { a: "\u2028€" }, { a: "[{\"" }]
+  const schema = Schema.Struct({ a: Schema.String })
+  const ofSize = (size: number) => ({ a: "a".repeat(Math.max(0, size - 8)) })
+  const streams = [bytes("\x1e1\n\x1e{\n}\x1e\x1e[]\n"), bytes("\n \n{}\n"), bytes("\x1e\"\\\"\x1e")]
+  const sequences = {
+    ndjson: CodecLaws.suite({
+      codec: Ndjson.make(schema, { limit: 100 }),
+      messages: values,
+      ofSize,
+      streams,
+      tail: "frame"
+    }),
+    "ndjson, blank lines are ignored, too long ones are skipped": CodecLaws.suite({
+      codec: Ndjson.make(schema, { limit: 100, blankLines: "ignore", onTooLong: "skip" }),
+      messages: values,
+      ofSize,
+      streams,
+      tail: "frame"
+    }),
+    "json sequence": CodecLaws.suite({
+      codec: JsonSequence.make(schema, { limit: 100 }),
+      messages: values,
+      ofSize,
+      streams,
+      tail: "frame"
+    }),
+    "json sequence of bytes, too long ones are skipped": CodecLaws.suite({
+      codec: JsonSequence.framing({ limit: 100, onTooLong: "skip" }),
+      messages: ["1", "12 ", "[]", "{\"a\":\n1}", "", "tru", "\"\"", "\x1e"].map(bytes),
+      ofSize: (size) => bytes(`[${"1".repeat(Math.max(0, size - 2))}]`),
+      streams,
+      tail: "frame"
+    })
+  }
+  // RFC 7464 has it that an RS alone is no text, so a stream that is cut off behind one ends well.
+  const silent = /1 of the \d+ bytes of a frame are discarded: .*the text has no RS in front/
+  for (const [which, laws] of Object.entries(sequences)) {
+    for (const { name, run } of laws) {
+      const isSilent = which.startsWith("json sequence") && name.startsWith("a stream that ends inside")
+      it(`${which}: ${name}${isSilent ? ", but behind RS" : ""}`, isSilent ? () => assert.throws(run, silent) : run)
+    }
   }
 })
 

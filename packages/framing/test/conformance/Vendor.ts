@@ -10,6 +10,7 @@ import {
   FramingSpec,
   LengthPrefixed,
   Lines,
+  Ndjson,
   Netstring,
   Varint
 } from "@framewire/framing"
@@ -175,11 +176,11 @@ const withText = (framing: Codec.Framing): Vendor =>
   Codec.transform(Codec.text(framing), (line) => line, (payload: Uint8Array) => new TextDecoder().decode(payload))
 
 /** The value of each line, written as JSON. */
-const json = (framing: Codec.Framing): Vendor =>
+const json = (options: Ndjson.NdjsonOptions): Vendor =>
   Codec.transform(
-    Codec.json(Schema.Unknown)(framing),
+    Ndjson.make(Schema.Unknown, options),
     (value) => JSON.stringify(value),
-    (payload: Uint8Array) => payload
+    (payload: Uint8Array) => JSON.parse(new TextDecoder().decode(payload)) as unknown
   )
 
 const vendors: Record<string, (config: Config) => Vendor> = {
@@ -271,7 +272,11 @@ const vendors: Record<string, (config: Config) => Vendor> = {
     return lengthField({ offset, width: size, counts: 0, strip: 0, endian: endian(config) }, limit)
   },
 
-  "effect.ndjson": (config) => json(Lines.make({ limit: number(config, "maxLineBytes", unlimited) })),
+  "effect.ndjson": (config) =>
+    json({
+      limit: number(config, "maxLineBytes", unlimited),
+      blankLines: config["ignoreEmptyLines"] === true ? "ignore" : "refuse"
+    }),
   "effect.splitLines": () => withText(Lines.make()),
 
   "npm.split2": (config) =>
