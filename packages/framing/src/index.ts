@@ -19,6 +19,20 @@ export * as ByteReader from "./ByteReader.ts"
 export * as ByteWriter from "./ByteWriter.ts"
 
 /**
+ * A checksum in the frames of any framing.
+ *
+ * @since 0.1.0
+ */
+export * as Checked from "./Checked.ts"
+
+/**
+ * Frames that end in a zero byte, with the zeros of the payload stuffed away.
+ *
+ * @since 0.1.0
+ */
+export * as Cobs from "./Cobs.ts"
+
+/**
  * A decoder and an encoder as one value, and what gives frames a meaning.
  *
  * @since 0.1.0
@@ -103,6 +117,13 @@ export * as LengthPrefixed from "./LengthPrefixed.ts"
 export * as Lines from "./Lines.ts"
 
 /**
+ * Packets of MySQL and MariaDB, joined where a payload takes several.
+ *
+ * @since 0.1.0
+ */
+export * as MySqlPacket from "./MySqlPacket.ts"
+
+/**
  * JSON values, one a line.
  *
  * @since 0.1.0
@@ -124,11 +145,53 @@ export * as Netstring from "./Netstring.ts"
 export * as OctetCounted from "./OctetCounted.ts"
 
 /**
+ * The framing of known protocols, by name.
+ *
+ * @since 0.1.0
+ */
+export * as Preset from "./Preset.ts"
+
+/**
  * Requests and answers over one connection, as one value for both ends.
  *
  * @since 0.1.0
  */
 export * as Protocol from "./Protocol.ts"
+
+/**
+ * The header in which a proxy says whose connection it forwards.
+ *
+ * @since 0.1.0
+ */
+export * as ProxyHeader from "./ProxyHeader.ts"
+
+/**
+ * The values of Redis' protocol, version 2 and 3.
+ *
+ * @since 0.1.0
+ */
+export * as Resp from "./Resp.ts"
+
+/**
+ * Frames between END bytes, with END and ESC escaped in the payload.
+ *
+ * @since 0.1.0
+ */
+export * as Slip from "./Slip.ts"
+
+/**
+ * Records in fragments, which are joined, as ONC RPC has them on TCP.
+ *
+ * @since 0.1.0
+ */
+export * as SunRpcRecord from "./SunRpcRecord.ts"
+
+/**
+ * ISO transport packets on TCP.
+ *
+ * @since 0.1.0
+ */
+export * as Tpkt from "./Tpkt.ts"
 
 /**
  * Frames behind a length of variable width.

@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import {
   ByteReader,
+  Checked,
+  Cobs,
   type Codec,
   ContentLength,
   Decoder,
@@ -12,6 +14,10 @@ import {
   Lines,
   Netstring,
   OctetCounted,
+  Preset,
+  Slip,
+  SunRpcRecord,
+  Tpkt,
   Varint
 } from "@framewire/framing"
 import { atRandom, failureOf, inChunks, random, show } from "./support.ts"
@@ -46,7 +52,21 @@ const framings: Readonly<Record<string, readonly [framing: Codec.Framing, beside
   "octet counted": [OctetCounted.make({ limit }), 16],
   "content length": [ContentLength.make({ limit }), 4096],
   "json sequence": [JsonSequence.framing({ limit }), 1],
-  "json sequence, skip": [JsonSequence.framing({ limit, onTooLong: "skip" }), 1]
+  "json sequence, skip": [JsonSequence.framing({ limit, onTooLong: "skip" }), 1],
+  // Every byte may be escaped.
+  "slip": [Slip.make({ limit }), limit + 1],
+  "slip, skip": [Slip.make({ limit, onTooLong: "skip" }), limit + 1],
+  "cobs, skip": [Cobs.make({ limit, onTooLong: "skip" }), 1],
+  "cobs": [Cobs.make({ limit }), 1],
+  "cobs with a checksum": [Checked.make(Cobs.make({ limit: limit + 2 }), { checksum: Checked.crc16Ccitt }), 3],
+  "tpkt": [Tpkt.make({ limit }), 4],
+  // A header for each byte, and for each fragment that may be empty.
+  "records in fragments": [SunRpcRecord.make({ limit }), 4 * (limit + 17)],
+  "amqp": [Preset.amqp({ limit }), 8],
+  "fix": [Preset.fix({ begin: "FIX.4.2", limit }), 35],
+  "mllp": [Preset.mllp({ limit }), 2],
+  "mqtt": [Preset.mqtt({ limit }), 5],
+  "smpp": [Preset.smpp({ limit }), 16]
 }
 
 const size = 50_000
@@ -59,11 +79,19 @@ const inputs = {
   "any bytes": noise(1),
   "small bytes": noise(2, "\0\0\0\x01\x02\x03\x09\x29\x80"),
   "line ends and separators": noise(3, "aaaaaaaaaa\r\n,\x1e\"{}[]"),
+  "escapes and marks": noise(6, "aaaaaaaa\xc0\xdb\xdc\xdd\0\x01\x0b\x1c\r\x80\xff"),
   "digits": noise(4, "0123456789:, <"),
   // Whole frames, so that the framings with a grammar come to their ends too.
   "frames": Uint8Array.from(
     Array.from({ length: 4000 }, (_, at) => ["3:abc,", "2 hi", "Content-Length: 1\r\n\r\na", "\x1e[1]\n"][at % 4]!)
       .join(""),
+    (character) => character.charCodeAt(0)
+  ),
+  "binary frames": Uint8Array.from(
+    Array.from({ length: 3000 }, (_, at) => {
+      const frames = ["\xc0a\xc0", "\x02a\0", "\x03\0\0\x05a", "\0\0\0\x01a\x80\0\0\0", "\x0ba\x1c\r", "0\x02hi"]
+      return frames[Math.floor(at / 300) % frames.length]
+    }).join(""),
     (character) => character.charCodeAt(0)
   )
 }
