@@ -180,28 +180,29 @@ describe("connect, with a bad peer", () => {
       framing: "lines:limit=4",
       sent: "ok\nfour\nfives\nafter\n",
       printed: "ok\nfour\n",
-      complaint: "a frame of 5 bytes, 4 are allowed, at byte 8 of the stream"
+      complaint: "a frame of 5 bytes, 4 are allowed, at byte 8 of the stream: 66 69 76 65 73 \"fives\""
     },
     {
       name: "a length over the limit",
       framing: "u16be:limit=4",
       sent: "\0\x04four\0\x05fives",
       printed: "four\n",
-      complaint: "a frame of 5 bytes, 4 are allowed, at byte 6 of the stream"
+      complaint: "a frame of 5 bytes, 4 are allowed, at byte 6 of the stream: 00 05 66 69 76 65 73 \"..fives\""
     },
     {
       name: "a truncated payload",
       framing: "u32be",
       sent: "\0\0\0\x02ok\0\0\0\x05fiv",
       printed: "ok\n",
-      complaint: "the stream ended after 7 bytes of a frame of 9, at byte 6 of the stream"
+      complaint:
+        "the stream ended after 7 bytes of a frame of 9, at byte 6 of the stream: 00 00 00 05 66 69 76 \"....fiv\""
     },
     {
       name: "a truncated length",
       framing: "u32be",
       sent: "\0\0\0\x02ok\0\0",
       printed: "ok\n",
-      complaint: "the stream ended after 2 bytes of a frame of 4, at byte 6 of the stream"
+      complaint: "the stream ended after 2 bytes of a frame of 4, at byte 6 of the stream: 00 00 \"..\""
     }
   ]
   it.live.each(bad)("$name: prints the frames before it, then one line, exit code 1", (it) =>

@@ -4,6 +4,8 @@
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
+import { toHex, toText } from "./internal/hex.ts"
+import { hintOf } from "./internal/hint.ts"
 
 /**
  * A frame is larger than the limit: `size` as declared by its length, or `limit + 1` where an end was looked for.
@@ -135,7 +137,7 @@ export class ChecksumMismatch extends Data.TaggedError("ChecksumMismatch")<{
  * The stream is out of step: no frame after this one can be found, and the connection is over.
  *
  * Whose fault: the peer's, or this side's choice of codec. `offset` is where the frame begins in the stream, in bytes;
- * `head` is what had come of it, the first 16 bytes at most.
+ * `head` is what had come of it, the first 16 bytes at most. The message shows both, and says the `hint`.
  *
  * @category errors
  * @since 0.1.0
@@ -145,8 +147,20 @@ export class FrameError extends Data.TaggedError("FrameError")<{
   readonly offset: number
   readonly head: Uint8Array
 }> {
+  /** What the peer may speak instead, or how its length may be meant. A guess, for people to read. */
+  get hint(): string | undefined {
+    return hintOf(this.head, this.reason._tag === "FrameTooLong" ? this.reason : undefined)
+  }
+
+  /** `head` in hex and as text: `47 45 54 20 "GET "`. */
+  get dump(): string {
+    return `${toHex(this.head, " ")} ${JSON.stringify(toText(this.head))}`
+  }
+
   override get message(): string {
-    return `${this.reason.message}, at byte ${this.offset} of the stream`
+    const { dump, head, hint, offset, reason } = this
+    return `${reason.message}, at byte ${offset} of the stream` + (head.length === 0 ? "" : `: ${dump}`) +
+      (hint === undefined ? "" : `, perhaps ${hint}`)
   }
 }
 

@@ -89,6 +89,13 @@ export * as FramingError from "./FramingError.ts"
 export * as FramingSpec from "./FramingSpec.ts"
 
 /**
+ * Bytes in hex and as text, with what a codec takes each of them for.
+ *
+ * @since 0.1.0
+ */
+export * as HexDump from "./HexDump.ts"
+
+/**
  * JSON texts between record separators.
  *
  * @since 0.1.0

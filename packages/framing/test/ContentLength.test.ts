@@ -45,7 +45,7 @@ describe("ContentLength reads", () => {
     ) {
       gives(framing, wire("ok") + fields + "hello", ["ok", "!FrameError Malformed @23"])
       const error = Decoder.run(framing.decoder.start(), readerOf(bytes(fields)), [])
-      assert.strictEqual(error?.message, `the frame is malformed: ${detail}, at byte 0 of the stream`)
+      assert.strictEqual(error?.reason.message, `the frame is malformed: ${detail}`)
     }
   })
 

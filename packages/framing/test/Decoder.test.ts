@@ -100,7 +100,10 @@ describe("Decoder.run", () => {
     reader.end()
     const error = Decoder.run(untilZero.start(), reader, [])
     assert.strictEqual(failureOf(error!), "FrameError Truncated 2 of ? @0")
-    assert.strictEqual(error!.message, "the stream ended after 2 bytes of a frame, at byte 0 of the stream")
+    assert.strictEqual(
+      error!.message,
+      "the stream ended after 2 bytes of a frame, at byte 0 of the stream: 61 62 \"ab\""
+    )
   })
 
   describe("a step that breaks the contract is a defect, it neither stands still nor loses bytes", () => {

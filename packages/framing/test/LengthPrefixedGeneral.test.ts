@@ -122,7 +122,7 @@ describe("LengthPrefixed, in general, reads", () => {
     gives(make({ width: 2, counts: "frame", offset: 2 }), hex("aabb0003"), ["!FrameError InvalidLength @0"])
     gives(make({ width: 2, counts: -2 }), hex("0001"), ["!FrameError InvalidLength @0"])
     const error = Decoder.run(make({ width: 2, counts: "frame" }).decoder.start(), readerOf(hex("0001616263")), [])
-    assert.strictEqual(error?.message, "the length is invalid: it is 1, which leaves -1 bytes, at byte 0 of the stream")
+    assert.strictEqual(error?.reason.message, "the length is invalid: it is 1, which leaves -1 bytes")
   })
 
   it("a stream that ends within a frame is Truncated at every byte", () => {

@@ -313,8 +313,8 @@ describe("Preset.amqp", () => {
     assert.strictEqual(refusal(amqp, bytes(heartbeat.slice(0, 7) + "\0")), "MessageError Malformed")
     const [failure] = Codec.decodeAll(amqp, [hex("01 00 00 00 00 00 00 0a")]).failures
     assert.strictEqual(
-      failure?.error.message,
-      "the frame is malformed: its last byte is 0x0a, it is always 0xce, at byte 0 of the stream"
+      failure?.error.reason.message,
+      "the frame is malformed: its last byte is 0x0a, it is always 0xce"
     )
   })
 

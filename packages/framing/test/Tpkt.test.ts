@@ -22,8 +22,8 @@ describe("Tpkt reads", () => {
     gives(tpkt, hex("16"), ["!FrameError Malformed @0"])
     const [failure] = Codec.decodeAll(tpkt, [bytes("GET /")]).failures
     assert.strictEqual(
-      failure?.error.message,
-      "the frame is malformed: version 71, it is always 3, at byte 0 of the stream"
+      failure?.error.reason.message,
+      "the frame is malformed: version 71, it is always 3"
     )
   })
 

@@ -1,0 +1,501 @@
+import { assert, describe, it } from "@effect/vitest"
+import {
+  ByteReader,
+  Codec,
+  ContentLength,
+  Decoder,
+  Delimited,
+  FixedLength,
+  FramingError,
+  FramingSpec,
+  JsonSequence,
+  LengthPrefixed,
+  Lines,
+  Ndjson,
+  Netstring,
+  OctetCounted,
+  Varint
+} from "@framewire/framing"
+import { CodecLaws } from "@framewire/framing/testing"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import { CountingReader } from "../src/testing/internal/CountingReader.ts"
+import { bytes, show } from "./support.ts"
+
+const framingOf = (spec: string): Codec.Framing => Result.getOrThrow(FramingSpec.parse(spec)).framing
+
+const specs = [
+  ...FramingSpec.names.filter((name) => name !== "length"),
+  "lines:limit=100",
+  "lines:crlf,limit=1000",
+  "lines:crlf,strict,limit=300",
+  "lines:strict,limit=7",
+  "lines:limit=0",
+  "lines:crlf,strict,limit=3",
+  "u32be:limit=4294967295",
+  "u8:limit=0",
+  "u16le:limit=100",
+  "u24be:limit=1000",
+  "u32be:limit=70000"
+]
+
+const sized = LengthPrefixed.make
+/** A frame that has its header: two bytes of size behind one that is anything. */
+const withHeader = (payload: Uint8Array) => {
+  const { length } = payload
+  return Uint8Array.of(7, length >> 8, length & 255, ...payload)
+}
+
+const framings: Record<string, readonly [Codec.Framing, CodecLaws.Options<Uint8Array, Uint8Array>?]> = {
+  "length, 8 bytes": [sized({ width: 8, limit: 100 })],
+  "length, 5 bytes, little-endian, of the frame": [sized({ width: 5, endian: "le", counts: "frame", limit: 100 })],
+  "length of the payload and 3": [sized({ width: 2, counts: -3, limit: 100 })],
+  "length of the payload without its last 2": [sized({ width: 1, counts: 2, limit: 100 })],
+  "length, too long ones are skipped": [sized({ width: 2, limit: 100, onTooLong: "skip" }), {
+    streams: [bytes("\0\x65" + "x".repeat(101) + "\0\x01y")]
+  }],
+  varint: [Varint.make({ limit: 300 }), { streams: [new Uint8Array(12).fill(0x80)] }],
+  "varint, minimal": [Varint.make({ limit: 300, minimal: true }), { streams: [bytes("\x83\0abc")] }],
+  "fixed length": [FixedLength.make({ size: 1 })],
+  "fixed length, the last may be shorter": [FixedLength.make({ size: 2, allowTruncated: true }), { tail: "frame" }],
+  netstring: [Netstring.make({ limit: 300 }), { streams: [bytes("0:,01:a,"), bytes("9".repeat(20))] }],
+  "octet counted": [OctetCounted.make({ limit: 300 }), { streams: [bytes("<1>"), bytes("0 ")] }],
+  "content length": [ContentLength.make({ limit: 300 }), {
+    header: 4096,
+    streams: [bytes("content-length: 1\r\nX-y: z\r\n\r\na"), bytes("Content-Length 1\r\n\r\n")]
+  }],
+  NUL: [Delimited.make({ delimiter: "\0", limit: 300 })],
+  "a delimiter whose beginning repeats": [Delimited.make({ delimiter: "\n\n\r\n", limit: 300 }), {
+    streams: [bytes("\n\n\n\r\n"), bytes("a\n\n\r\r")]
+  }],
+  "several delimiters": [Delimited.make({ delimiter: [",", "\r\n", "\n"], limit: 300 })],
+  "several, the last needs none": [Delimited.make({ delimiter: ["\0", "\r\n"], limit: 30, allowTruncated: true }), {
+    tail: "frame"
+  }],
+  "delimited, too long ones are skipped": [Delimited.make({ delimiter: "\r\n", limit: 30, onTooLong: "skip" })],
+  "delimited, too long ones are cut": [Delimited.make({ delimiter: "\0", limit: 30, onTooLong: "truncate" })],
+  "lines, too long ones are skipped": [Lines.make({ limit: 30, onTooLong: "skip" }), { tail: "frame" }],
+  "lines, too long ones are cut": [Lines.make({ limit: 30, onTooLong: "truncate", ending: "crlf" }), { tail: "frame" }]
+}
+
+describe("laws of a framing", () => {
+  for (const spec of specs) {
+    for (const { name, run } of CodecLaws.framing(framingOf(spec), spec.startsWith("lines") ? { tail: "frame" } : {})) {
+      it(`${spec}: ${name}`, run)
+    }
+  }
+  for (const [which, [codec, options]] of Object.entries(framings)) {
+    for (const { name, run } of CodecLaws.framing(codec, options)) it(`${which}: ${name}`, run)
+  }
+})
+
+describe("laws of a framing whose frames keep what is around the payload", () => {
+  const header = CodecLaws.suite({
+    codec: sized({ offset: 1, width: 2, strip: false, limit: 300 }),
+    messages: CodecLaws.payloads.map(withHeader),
+    ofSize: (size) => withHeader(new Uint8Array(size))
+  })
+  const delimiter = CodecLaws.suite({
+    codec: Delimited.make({ delimiter: ["\r\n", "\n"], keep: true, limit: 300 }),
+    messages: CodecLaws.payloads.flatMap((payload) => [bytes(`${show(payload)}\n`), bytes(`${show(payload)}\r\n`)]),
+    ofSize: (size) => bytes(`${"a".repeat(size)}\r\n`)
+  })
+  for (const [which, laws] of Object.entries({ header, delimiter })) {
+    for (const { name, run } of laws) it(`${which}: ${name}`, run)
+  }
+})
+
+describe("laws of JSON framings", () => {
+  const values = [{ a: "" }, { a: "x\ny" }, { a: "\x1e" }, { a: "\u2028€" }, { a: "[{\"" }]
+  const schema = Schema.Struct({ a: Schema.String })
+  const ofSize = (size: number) => ({ a: "a".repeat(Math.max(0, size - 8)) })
+  const streams = [bytes("\x1e1\n\x1e{\n}\x1e\x1e[]\n"), bytes("\n \n{}\n"), bytes("\x1e\"\\\"\x1e")]
+  const sequences = {
+    ndjson: CodecLaws.suite({
+      codec: Ndjson.make(schema, { limit: 100 }),
+      messages: values,
+      ofSize,
+      streams,
+      tail: "frame"
+    }),
+    "ndjson, blank lines are ignored, too long ones are skipped": CodecLaws.suite({
+      codec: Ndjson.make(schema, { limit: 100, blankLines: "ignore", onTooLong: "skip" }),
+      messages: values,
+      ofSize,
+      streams,
+      tail: "frame"
+    }),
+    "json sequence": CodecLaws.suite({
+      codec: JsonSequence.make(schema, { limit: 100 }),
+      messages: values,
+      ofSize,
+      streams,
+      tail: "frame"
+    }),
+    "json sequence of bytes, too long ones are skipped": CodecLaws.suite({
+      codec: JsonSequence.framing({ limit: 100, onTooLong: "skip" }),
+      messages: ["1", "12 ", "[]", "{\"a\":\n1}", "", "tru", "\"\"", "\x1e"].map(bytes),
+      ofSize: (size) => bytes(`[${"1".repeat(Math.max(0, size - 2))}]`),
+      streams,
+      tail: "frame"
+    })
+  }
+  // RFC 7464 has it that an RS alone is no text, so a stream that is cut off behind one ends well.
+  const silent = /1 of the \d+ bytes of a frame are discarded: .*the text has no RS in front/
+  for (const [which, laws] of Object.entries(sequences)) {
+    for (const { name, run } of laws) {
+      const isSilent = which.startsWith("json sequence") && name.startsWith("a stream that ends inside")
+      it(`${which}: ${name}${isSilent ? ", but behind RS" : ""}`, isSilent ? () => assert.throws(run, silent) : run)
+    }
+  }
+})
+
+for (const spec of ["lines:limit=200", "u16be:limit=200"]) {
+  const tail = spec.startsWith("lines") ? "frame" : "refused"
+  const words = ["", "a", "a\nb", "a\r", "\r\n", "€", "\ud800", "x".repeat(300)]
+  const text = CodecLaws.suite({
+    codec: Codec.text(framingOf(spec)),
+    messages: words,
+    ofSize: (size) => "a".repeat(size),
+    tail
+  })
+  const json = CodecLaws.suite({
+    codec: Codec.json(Schema.Struct({ a: Schema.String }))(framingOf(spec)),
+    messages: words.map((a) => ({ a })),
+    ofSize: (size) => ({ a: "a".repeat(Math.max(0, size - 8)) }),
+    tail
+  })
+  for (const [meaning, laws] of Object.entries({ text, json })) {
+    describe("laws of a codec with a meaning", () => {
+      for (const { name, run } of laws) it(`${meaning} over ${spec}: ${name}`, run)
+    })
+  }
+}
+
+describe("a codec that breaks a law is found", () => {
+  const limit = 500
+  const lf = 0x0a
+  const tooLong = (reader: ByteReader.ByteReader, size: number) =>
+    new FramingError.FrameError({
+      reason: new FramingError.FrameTooLong({ size, limit }),
+      offset: reader.offset,
+      head: reader.peek(16)
+    })
+  const refused = (size: number) =>
+    new FramingError.MessageError({ direction: "encode", reason: new FramingError.FrameTooLong({ size, limit }) })
+
+  const step: Decoder.Step<Uint8Array> = (reader) => {
+    if (reader.length < 4) return reader.need(4)
+    const size = reader.uint(0, 4, false)
+    if (size > limit) throw tooLong(reader, size)
+    if (reader.length < 4 + size) return reader.need(4 + size)
+    reader.skip(4)
+    return reader.take(size)
+  }
+  /** Four length bytes, and what is wrong with it. */
+  const sizedWith = (
+    wrong: Partial<Codec.Framing> & { readonly step?: () => Decoder.Step<Uint8Array> }
+  ): Codec.Framing => ({
+    limit,
+    decoder: Decoder.make(wrong.step ?? (() => step)),
+    encode: (payload, writer) => {
+      if (payload.length > limit) throw refused(payload.length)
+      writer.uint(payload.length, 4, false)
+      writer.bytes(payload)
+    },
+    ...wrong
+  })
+
+  const lineStep = (): Decoder.Step<Uint8Array> => {
+    let searched = 0
+    return (reader) => {
+      const end = reader.indexOf(lf, Math.max(0, searched - reader.offset))
+      if ((end < 0 ? reader.length : end) > limit) throw tooLong(reader, limit + 1)
+      if (end < 0) {
+        searched = reader.offset + reader.length
+        return reader.need()
+      }
+      const line = reader.take(end)
+      reader.skip(1)
+      return line
+    }
+  }
+  /** Lines that end in LF, and what is wrong with them. */
+  const linesWith = (
+    wrong: Partial<Codec.Framing> & { readonly step?: () => Decoder.Step<Uint8Array> }
+  ): Codec.Framing => ({
+    limit,
+    decoder: Decoder.make(wrong.step ?? lineStep),
+    encode: (payload, writer) => {
+      if (payload.length > limit) throw refused(payload.length)
+      const index = payload.indexOf(lf)
+      const reason = new FramingError.ContainsDelimiter({ index })
+      if (index >= 0) throw new FramingError.MessageError({ direction: "encode", reason })
+      writer.bytes(payload)
+      writer.byte(lf)
+    },
+    ...wrong
+  })
+
+  const broken: ReadonlyArray<readonly [bug: string, law: RegExp, codec: Codec.Framing]> = [
+    [
+      "a CR that waits for its LF counts against the limit (Netty's LineBasedFrameDecoder)",
+      /however they were cut: .* 502 chunks: event 0 is FrameError/,
+      linesWith({
+        step: () => (reader) => {
+          const end = reader.indexOf(lf)
+          if (end < 0 && reader.length > limit) throw tooLong(reader, limit + 1)
+          if (end < 0) return reader.need()
+          const size = end > 0 && reader.at(end - 1) === 0x0d ? end - 1 : end
+          if (size > limit) throw tooLong(reader, limit + 1)
+          const line = reader.take(size)
+          reader.skip(end - size + 1)
+          return line
+        }
+      })
+    ],
+    [
+      "a limit that holds for what has not ended only (split2)",
+      /however they were cut/,
+      linesWith({
+        step: () => (reader) => {
+          const end = reader.indexOf(lf)
+          if (end < 0 && reader.length > limit) throw tooLong(reader, limit + 1)
+          if (end < 0) return reader.need()
+          const line = reader.take(end)
+          reader.skip(1)
+          return line
+        }
+      })
+    ],
+    [
+      "what comes before the end of the stream is dropped (Netty, Erlang, length-prefixed-stream)",
+      /at every byte: 1 of the 4 bytes of a frame, and the end: silence/,
+      sizedWith({
+        step: () => (reader) => {
+          const message = step(reader)
+          if (message instanceof Uint8Array || !reader.ended) return message
+          reader.discard(reader.length)
+          return reader.need()
+        }
+      })
+    ],
+    [
+      "a stream that ends behind the header has ended well (tokio-util)",
+      /at every byte: 4 of the 5 bytes of a frame are discarded/,
+      sizedWith({
+        step: () => {
+          let size: number | undefined
+          return (reader) => {
+            if (size === undefined && reader.length < 4) return reader.need(4)
+            if (size === undefined) {
+              size = reader.uint(0, 4, false)
+              if (size > limit) throw tooLong(reader, size)
+              reader.discard(size > 0 ? 4 : 3)
+            }
+            if (reader.length < Math.max(1, size)) return reader.need(size)
+            const message = size === 0 ? new Uint8Array(0) : reader.take(size)
+            if (size === 0) reader.skip(1)
+            size = undefined
+            return message
+          }
+        }
+      })
+    ],
+    [
+      "an impossible length is a RangeError (length-prefixed-stream)",
+      /typed error: a defect: RangeError/,
+      sizedWith({
+        step: () => (reader) => {
+          if (reader.length < 4) return reader.need(4)
+          const size = reader.uint(0, 4, false)
+          if (size >= 2 ** 31) throw new RangeError("size")
+          return step(reader)
+        }
+      })
+    ],
+    [
+      "a length that does not fit is cut (Erlang's {packet, 1})",
+      /^a message is read back as it was/,
+      {
+        limit: 255,
+        decoder: FramingSpec.parse("u8").pipe(Result.getOrThrow).framing.decoder,
+        encode: (payload, writer) => {
+          writer.byte(payload.length === 3 ? 2 : payload.length)
+          writer.bytes(payload)
+        }
+      }
+    ],
+    [
+      "a delimiter within a message is written (every line encoder that was looked at)",
+      /^a message is read back as it was.*came instead of message 0, <0a>/,
+      linesWith({
+        encode: (payload, writer) => {
+          if (payload.length > limit) throw refused(payload.length)
+          writer.bytes(payload)
+          writer.byte(lf)
+        }
+      })
+    ],
+    [
+      "a frame comes out with the next one's first byte",
+      /^one message in is exactly one frame out.*before the second has come: nothing came/,
+      sizedWith({
+        step: () => (reader) => {
+          if (reader.ended || reader.length < 4) return step(reader)
+          const whole = 4 + reader.uint(0, 4, false)
+          return reader.length === whole ? reader.need(whole + 1) : step(reader)
+        }
+      })
+    ],
+    [
+      "a limit that is compared before the header is taken off (tokio-util, Netty)",
+      /^the limit is inclusive: 49\d bytes/,
+      sizedWith({
+        step: () => (reader) => {
+          if (reader.length < 4) return reader.need(4)
+          const size = reader.uint(0, 4, false)
+          if (size + 4 > limit) throw tooLong(reader, size)
+          return step(reader)
+        }
+      })
+    ],
+    [
+      "an encoder that does not know the limit (tokio-util's LinesCodec)",
+      /^the limit is inclusive: 501 bytes are written/,
+      sizedWith({
+        encode: (payload, writer) => {
+          writer.uint(payload.length, 4, false)
+          writer.bytes(payload)
+        }
+      })
+    ],
+    [
+      "frames without payload are lost (frame-stream, byline)",
+      /^frames without payload are frames/,
+      sizedWith({
+        step: () => (reader) => {
+          while (reader.length >= 4 && reader.uint(0, 4, false) === 0) reader.discard(4)
+          return step(reader)
+        }
+      })
+    ],
+    [
+      "the search begins at 0 with every chunk (Twisted's LineOnlyReceiver, Effect's RPC NDJSON)",
+      /^twice the bytes are twice the work: an unfinished frame byte by byte/,
+      linesWith({
+        step: () => {
+          const search = lineStep
+          return (reader) => search()(reader)
+        }
+      })
+    ],
+    [
+      "every frame searches the rest for a delimiter that is not there (Netty's DelimiterBasedFrameDecoder)",
+      /^twice the bytes are twice the work: .* in one chunk/,
+      linesWith({
+        step: () => {
+          const search = lineStep()
+          return (reader) => {
+            reader.indexOf(0x07)
+            return search(reader)
+          }
+        }
+      })
+    ],
+    [
+      "a frame without an end is kept for ever (Effect's splitLines, byline)",
+      /^an unfinished frame holds the limit/,
+      linesWith({
+        step: () => {
+          let searched = 0
+          return (reader) => {
+            const end = reader.indexOf(lf, Math.max(0, searched - reader.offset))
+            if (end > limit) throw tooLong(reader, limit + 1)
+            if (end < 0) {
+              searched = reader.offset + reader.length
+              return reader.need()
+            }
+            const line = reader.take(end)
+            reader.skip(1)
+            return line
+          }
+        }
+      })
+    ],
+    [
+      "what a header declares is allocated (length-prefixed-stream, tokio-util)",
+      /^nothing is allocated for bytes that have not come/,
+      sizedWith({
+        step: () => {
+          let room = new Uint8Array(0)
+          return (reader) => {
+            const size = reader.length < 4 ? 0 : reader.uint(0, 4, false)
+            if (room.length < size) room = new Uint8Array(Math.min(size, 1_000_000))
+            return step(reader)
+          }
+        }
+      })
+    ],
+    [
+      "the same by a Buffer",
+      /^nothing is allocated for bytes that have not come/,
+      sizedWith({
+        step: () => (reader) => {
+          if (reader.length >= 4) Buffer.allocUnsafe(Math.min(reader.uint(0, 4, false), 1_000_000))
+          return step(reader)
+        }
+      })
+    ]
+  ]
+
+  /** What the laws say against it. */
+  const violations = (codec: Codec.Framing): ReadonlyArray<string> =>
+    CodecLaws.framing(codec, { noise: 3000 }).flatMap(({ run }) => {
+      try {
+        run()
+        return []
+      } catch (error) {
+        assert.instanceOf(error, CodecLaws.LawViolation)
+        return [error.message]
+      }
+    })
+
+  for (const [bug, law, codec] of broken) {
+    it(`found: ${bug}`, () => {
+      const found = violations(codec)
+      assert.isTrue(found.some((violation) => law.test(violation)), found.join("\n") || "nothing was found")
+    })
+  }
+
+  it("and nothing is said against those that are not broken", () => {
+    assert.deepStrictEqual([...violations(sizedWith({})), ...violations(linesWith({}))], [])
+  })
+
+  it("a codec that writes nothing, so that no law can be seen", () => {
+    const mute = sizedWith({
+      encode: (payload) => {
+        throw refused(payload.length)
+      }
+    })
+    assert.match(violations(mute).join("\n"), /every message is refused/)
+  })
+
+  it("the visits of every way to look at bytes are counted", () => {
+    const blind = new Set(["constructor", "offset", "push", "end", "need", "skip", "discard"])
+    const looks = Object.getOwnPropertyNames(ByteReader.ByteReader.prototype).filter((name) => !blind.has(name))
+    const counted = Object.getOwnPropertyNames(CountingReader.prototype).filter((name) => name !== "constructor")
+    assert.deepStrictEqual(counted.toSorted(), looks.toSorted())
+    const reader = new CountingReader()
+    reader.push(Uint8Array.from({ length: 100 }, (_, index) => index))
+    reader.indexOf(9)
+    reader.indexOf(9, 5)
+    reader.indexOf(200, 40)
+    assert.strictEqual(reader.visits, 10 + 5 + 60)
+    reader.uint(0, 4, false)
+    reader.at(0)
+    reader.peek(7)
+    reader.take(8)
+    assert.strictEqual(reader.visits, 75 + 4 + 1 + 7 + 8)
+  })
+})
