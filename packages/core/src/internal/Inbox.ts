@@ -50,6 +50,19 @@ export class Inbox {
     )
   }
 
+  /** Somebody waits for bytes, or the end. */
+  get isWaiting(): boolean {
+    return this.#waiter !== undefined
+  }
+
+  /** Takes what nobody is to receive. */
+  takeAll(): ReadonlyArray<Uint8Array> {
+    const chunks = this.#chunks
+    this.#chunks = []
+    this.size = 0
+    return chunks
+  }
+
   /** Adds a chunk, for `wake` to tell of. */
   add(chunk: Uint8Array): void {
     this.#chunks.push(chunk)
