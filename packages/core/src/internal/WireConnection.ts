@@ -68,9 +68,11 @@ export const make = (wire: Wire, options: ConnectionOptions, origin: Origin): Ef
 
     let state = ConnectionState.open
     origin.hub?.moved(subject, undefined, state)
-    const inbox = new Inbox(() => {
-      room.openUnsafe()
-      startPump()
+    const inbox = new Inbox({
+      wanted: () => {
+        room.openUnsafe()
+        startPump()
+      }
     })
     let pumping = false
     /** As many bytes as have arrived and wait stop the pump. */
@@ -217,7 +219,7 @@ export const make = (wire: Wire, options: ConnectionOptions, origin: Origin): Ef
       id: subject.id,
       local,
       remote,
-      receive: inbox.receive,
+      receive: inbox,
       send: (bytes) => sendAll([bytes]),
       sendAll,
       shutdownWrite: Effect.suspend(() => {

@@ -10,11 +10,12 @@ import * as Address from "../../Address.ts"
 import type { Connection, Traffic } from "../../Connection.ts"
 import * as ConnectionState from "../../ConnectionState.ts"
 import { HandshakeAborted, InvalidTls, PlaintextWaiting } from "../../HandshakeReason.ts"
-import { Inbox, type Received } from "../../internal/Inbox.ts"
+import { type Filler, Inbox, type Received } from "../../internal/Inbox.ts"
 import type { LifecycleHub, Subject } from "../../internal/LifecycleHub.ts"
 import type { Session, Upgrade } from "../../Tls.ts"
 import { HandshakeError, ReceiveError, SendError } from "../../TransportError.ts"
 import * as TransportReason from "../../TransportReason.ts"
+import type { Ends } from "./endpoint.ts"
 import { type Cancel, handshake } from "./handshake.ts"
 import { afterFin, Linger, reset } from "./Linger.ts"
 import { type Settings, timerMillis } from "./settings.ts"
@@ -22,16 +23,12 @@ import { Stalls } from "./Stalls.ts"
 import * as Sweeper from "./Sweeper.ts"
 import * as untilQuiet from "./untilQuiet.ts"
 
-/** Where a connection comes from. */
+/** Where connections come from: the same for all of a listener, or of a dial. */
 export interface Origin {
-  readonly id: number
   readonly side: Subject["side"]
-  readonly local: Address.Address
-  readonly remote: Address.Address
-  /** The host that was dialled: for a server certificate to bear. */
-  readonly host?: string
-  /** Resolves when the listener that accepted it drains. */
-  readonly draining?: Effect.Effect<void>
+  readonly settings: Settings
+  /** Resolves when the listener drains. */
+  readonly draining: Effect.Effect<void>
   readonly hub: LifecycleHub
 }
 
@@ -44,23 +41,50 @@ interface Handshaking {
   cancel: Cancel
 }
 
+const nothing = new Uint8Array(0)
 const done = Exit.fail(Cause.Done())
 
 const sizeOf = (chunks: ReadonlyArray<Uint8Array>): number => chunks.reduce((sum, chunk) => sum + chunk.length, 0)
 
-export class NodeConnection implements Connection, Sweeper.Waiting {
+// The listeners of every socket are the same functions: a closure for each would be a tenth of what a connection takes.
+const owner = Symbol("framewire/NodeConnection")
+const ownerOf = (socket: Net.Socket): NodeConnection => {
+  const connection: unknown = Reflect.get(socket, owner)
+  if (connection instanceof NodeConnection) return connection
+  throw new Error("the socket has no connection")
+}
+const listeners = {
+  data(this: Net.Socket, chunk: Uint8Array) {
+    ownerOf(this).onData(chunk)
+  },
+  end(this: Net.Socket) {
+    ownerOf(this).onEnd(this)
+  },
+  finish(this: Net.Socket) {
+    ownerOf(this).onFinish(this)
+  },
+  error(this: Net.Socket, cause: unknown) {
+    ownerOf(this).onError(this, cause)
+  },
+  close(this: Net.Socket) {
+    ownerOf(this).onClose(this)
+  }
+} as const
+
+export class NodeConnection implements Connection, Sweeper.Waiting, Filler {
   readonly id: number
   readonly local: Address.Address
   readonly remote: Address.Address
 
   readonly #origin: Origin
+  /** The host that was dialled: for a server's certificate to bear. */
+  readonly #host: string
   readonly #tcp: Net.Socket
   /** The same, or TLS over it. */
   #socket: Net.Socket
-  readonly #settings: Settings
-  readonly #released = Deferred.makeUnsafe<ConnectionState.CloseReason>()
-  #state: ConnectionState.ConnectionState
-  readonly #inbox = new Inbox(() => this.#resume())
+  #released: Deferred.Deferred<ConnectionState.CloseReason> | undefined
+  #state = ConnectionState.open
+  readonly #inbox = new Inbox(this)
   /** As many bytes as have arrived and wait pause the socket. */
   #readLimit: number
   #reading = false
@@ -76,67 +100,79 @@ export class NodeConnection implements Connection, Sweeper.Waiting {
   /** While closing. */
   #linger: Linger | undefined
 
-  /** `from` is the state before it was connected, if it was seen. */
-  constructor(socket: Net.Socket, origin: Origin, options: Settings, from?: ConnectionState.ConnectionState) {
-    this.id = origin.id
-    this.local = origin.local
-    this.remote = origin.remote
+  constructor(id: number, socket: Net.Socket, { local, remote }: Ends, origin: Origin, host = "") {
+    this.id = id
+    this.local = local
+    this.remote = remote
     this.#origin = origin
+    this.#host = host
     this.#tcp = socket
-    this.#settings = options
-    this.#readLimit = options.readBuffer
-    this.#state = ConnectionState.open
-    origin.hub.moved(origin, from, this.#state)
-
-    const { keepAlive } = options
-    if (keepAlive !== false) socket.setKeepAlive(true, keepAlive.idle, keepAlive.interval, keepAlive.count)
     this.#socket = socket
+    const { keepAlive, readBuffer } = origin.settings
+    this.#readLimit = readBuffer
+    if (keepAlive !== false) socket.setKeepAlive(true, keepAlive.idle, keepAlive.interval, keepAlive.count)
     this.#listen(socket)
   }
 
   #listen(socket: Net.Socket): void {
+    Reflect.set(socket, owner, this)
     // Nothing flows before the first receive.
     socket.pause()
-    socket.on("data", this.#onData)
-    socket.on("end", () => this.#onEnd(socket))
-    socket.on("finish", () => this.#onFinish(socket))
-    socket.on("error", (cause) => this.#onError(socket, cause))
-    socket.on("close", () => this.#onClose(socket))
+    socket.on("data", listeners.data)
+    socket.on("end", listeners.end)
+    socket.on("finish", listeners.finish)
+    socket.on("error", listeners.error)
+    socket.on("close", listeners.close)
+  }
+
+  get side(): Subject["side"] {
+    return this.#origin.side
   }
 
   get receive(): Received {
-    return this.#inbox.receive
+    return this.#inbox
   }
 
-  // Functions, not methods: `Effect.flatMap(connection.receive, connection.sendAll)` has to work.
-  readonly send = (bytes: Uint8Array): Effect.Effect<void, SendError> => this.sendAll([bytes])
+  // Getters of functions, not methods: `Effect.flatMap(connection.receive, connection.sendAll)` has to work.
+  get send() {
+    return (bytes: Uint8Array): Effect.Effect<void, SendError> => this.sendAll([bytes])
+  }
 
-  readonly sendAll = (chunks: ReadonlyArray<Uint8Array>): Effect.Effect<void, SendError> =>
-    Effect.callback((resume) => {
-      const socket = this.#socket
-      if (this.#handshaking !== undefined) return resume(this.#afterHandshake(this.sendAll(chunks)))
-      if (!socket.writable) return resume(Effect.fail(this.#sendError()))
-      if (chunks.length === 0) return resume(Effect.void)
-      const waiting = socket.writableLength
-      if (waiting > this.#settings.maxWriteBuffer) {
-        const limit = this.#settings.maxWriteBuffer
-        return resume(Effect.fail(this.#sendError(new TransportReason.WriteBufferExceeded({ waiting, limit }))))
-      }
-      // The callback, and not 'drain', fires in every case: also when the socket is destroyed while bytes wait.
-      const onWritten = (error?: Error | null) => {
+  get sendAll() {
+    return (chunks: ReadonlyArray<Uint8Array>): Effect.Effect<void, SendError> =>
+      Effect.suspend(() => {
+        const socket = this.#socket
+        if (this.#handshaking !== undefined) return this.#afterHandshake(this.sendAll(chunks))
+        if (!socket.writable) return Effect.fail(this.#sendError())
+        if (chunks.length === 0) return Effect.void
+        const waiting = socket.writableLength
+        const limit = this.#origin.settings.maxWriteBuffer
+        if (waiting > limit) {
+          return Effect.fail(this.#sendError(new TransportReason.WriteBufferExceeded({ waiting, limit })))
+        }
+        if (chunks.length === 1) socket.write(chunks[0]!)
+        else {
+          socket.cork()
+          for (const chunk of chunks) socket.write(chunk)
+          socket.uncork()
+        }
+        // The kernel has taken everything already. A write that failed at once leaves nothing waiting either, but its error.
+        if (socket.writableLength === 0 && socket.errored === null) return Effect.void
+        this.#watch()
+        return this.#sent
+      })
+  }
+
+  /** Suspends until what was written is with the kernel. */
+  get #sent(): Effect.Effect<void, SendError> {
+    return Effect.callback((resume) => {
+      // Behind the others: its callback, and not 'drain', comes in every case, also when the socket is destroyed meanwhile.
+      this.#socket.write(nothing, (error) => {
         this.#stalls?.wrote()
         resume(error == null ? Effect.void : Effect.fail(this.#sendError()))
-      }
-      const last = chunks.length - 1
-      if (last > 0) socket.cork()
-      for (let i = 0; i < last; i++) socket.write(chunks[i]!)
-      socket.write(chunks[last]!, onWritten)
-      if (last > 0) socket.uncork()
-      // The kernel has taken everything already: no need to suspend until the callback's tick. A write that failed at
-      // once leaves nothing waiting either, but its error.
-      if (socket.writableLength === 0 && socket.errored === null) resume(Effect.void)
-      else this.#watch()
+      })
     })
+  }
 
   get shutdownWrite(): Effect.Effect<void, SendError> {
     return this.#afterHandshake(Effect.callback((resume) => {
@@ -159,7 +195,7 @@ export class NodeConnection implements Connection, Sweeper.Waiting {
       const socket = this.#socket
       // What waits in the kernel has arrived, too.
       this.#readLimit = this.#inbox.size + untilQuiet.maxBytes
-      this.#resume()
+      this.wanted()
       untilQuiet.untilQuiet(socket, () => this.#inbox.end !== undefined, () => {
         // It has ended meanwhile, maybe by our own close, which has to read on.
         if (this.#inbox.end === undefined) {
@@ -173,18 +209,21 @@ export class NodeConnection implements Connection, Sweeper.Waiting {
     }))
   }
 
-  readonly close = (options?: { readonly linger?: Duration.Input }): Effect.Effect<ConnectionState.CloseReason> =>
-    Effect.suspend(() => {
-      if (this.#handshaking !== undefined) return this.abort
-      if (this.#state._tag !== "Closing" && this.#state._tag !== "Closed") {
-        this.#dispatch({ _tag: "Close" })
-        this.#sendEnd = undefined
-        this.#inbox.finish(Exit.fail(this.#receiveError()))
-        const millis = options?.linger === undefined ? this.#settings.lingerMillis : timerMillis(options.linger)
-        this.#linger = new Linger(this.#socket, millis, () => this.#expire())
-      }
-      return this.closed
-    })
+  get close() {
+    return (options?: { readonly linger?: Duration.Input }): Effect.Effect<ConnectionState.CloseReason> =>
+      Effect.suspend(() => {
+        if (this.#handshaking !== undefined) return this.abort
+        if (this.#state._tag !== "Closing" && this.#state._tag !== "Closed") {
+          this.#dispatch({ _tag: "Close" })
+          this.#sendEnd = undefined
+          this.#inbox.finish(Exit.fail(this.#receiveError()))
+          const { lingerMillis } = this.#origin.settings
+          const millis = options?.linger === undefined ? lingerMillis : timerMillis(options.linger)
+          this.#linger = new Linger(this.#socket, millis, () => this.#expire())
+        }
+        return this.closed
+      })
+  }
 
   get abort(): Effect.Effect<ConnectionState.CloseReason> {
     return Effect.suspend(() => {
@@ -195,54 +234,56 @@ export class NodeConnection implements Connection, Sweeper.Waiting {
     })
   }
 
-  readonly upgradeTls = (tls: Upgrade): Effect.Effect<Session, HandshakeError> =>
-    Effect.callback((resume) => {
-      const fail = (error: HandshakeError) => resume(Effect.fail(error))
-      if (this.#state._tag === "Closing" || this.#state._tag === "Closed") return fail(this.#handshakeError())
-      if (this.#state._tag !== "Open" || this.#session !== undefined) {
-        const detail = `the connection is ${this.#state._tag === "Open" ? "secured already" : this.#state._tag}`
-        return fail(this.#handshakeError(new InvalidTls({ detail })))
-      }
-      const handshaking: Handshaking = { over: Deferred.makeUnsafe(), fail, cancel: () => {} }
-      this.#handshaking = handshaking
-      this.#dispatch({ _tag: "HandshakeStarted" })
-      const tcp = this.#tcp
-      this.#reading = false
-      tcp.pause()
-      this.#keepBuffered()
-      tcp.off("data", this.#onData)
-
-      const onFailed = (reason: TransportReason.TransportReason) => {
-        this.#giveUp(reason, this.#handshakeError(reason))
-        // The peer may yet hear from TLS why; but not if it is to blame, or is slow.
-        if (reason._tag === "TimedOut" || reason._tag === "PlaintextWaiting") this.#reset()
-        else tcp.destroy()
-      }
-      const waiting = this.#inbox.takeAll()
-      const received = sizeOf(waiting)
-      if (received > 0 && tls.received === undefined) return onFailed(new PlaintextWaiting({ bytes: received }))
-      const early = [...tls.received ?? [], ...waiting]
-      this.#plaintext = { received: tcp.bytesRead - sizeOf(early), sent: tcp.bytesWritten }
-      for (const chunk of early.toReversed()) if (chunk.length > 0) tcp.unshift(chunk)
-
-      handshaking.cancel = handshake({
-        socket: tcp,
-        host: this.#origin.host ?? "",
-        tls,
-        onFailed,
-        onSecured: (socket, session) => {
-          this.#handshaking = undefined
-          this.#session = session
-          this.#socket = socket
-          this.#listen(socket)
-          this.#dispatch({ _tag: "Secured" })
-          Deferred.doneUnsafe(handshaking.over, Exit.void)
-          if (this.#inbox.isWaiting) this.#resume()
-          resume(Effect.succeed(session))
+  get upgradeTls() {
+    return (tls: Upgrade): Effect.Effect<Session, HandshakeError> =>
+      Effect.callback((resume) => {
+        const fail = (error: HandshakeError) => resume(Effect.fail(error))
+        if (this.#state._tag === "Closing" || this.#state._tag === "Closed") return fail(this.#handshakeError())
+        if (this.#state._tag !== "Open" || this.#session !== undefined) {
+          const detail = `the connection is ${this.#state._tag === "Open" ? "secured already" : this.#state._tag}`
+          return fail(this.#handshakeError(new InvalidTls({ detail })))
         }
+        const handshaking: Handshaking = { over: Deferred.makeUnsafe(), fail, cancel: () => {} }
+        this.#handshaking = handshaking
+        this.#dispatch({ _tag: "HandshakeStarted" })
+        const tcp = this.#tcp
+        this.#reading = false
+        tcp.pause()
+        this.#keepBuffered()
+        tcp.off("data", listeners.data)
+
+        const onFailed = (reason: TransportReason.TransportReason) => {
+          this.#giveUp(reason, this.#handshakeError(reason))
+          // The peer may yet hear from TLS why; but not if it is to blame, or is slow.
+          if (reason._tag === "TimedOut" || reason._tag === "PlaintextWaiting") this.#reset()
+          else tcp.destroy()
+        }
+        const waiting = this.#inbox.takeAll()
+        const received = sizeOf(waiting)
+        if (received > 0 && tls.received === undefined) return onFailed(new PlaintextWaiting({ bytes: received }))
+        const early = [...tls.received ?? [], ...waiting]
+        this.#plaintext = { received: tcp.bytesRead - sizeOf(early), sent: tcp.bytesWritten }
+        for (const chunk of early.toReversed()) if (chunk.length > 0) tcp.unshift(chunk)
+
+        handshaking.cancel = handshake({
+          socket: tcp,
+          host: this.#host,
+          tls,
+          onFailed,
+          onSecured: (socket, session) => {
+            this.#handshaking = undefined
+            this.#session = session
+            this.#socket = socket
+            this.#listen(socket)
+            this.#dispatch({ _tag: "Secured" })
+            Deferred.doneUnsafe(handshaking.over, Exit.void)
+            if (this.#inbox.isWaiting) this.wanted()
+            resume(Effect.succeed(session))
+          }
+        })
+        return this.abort
       })
-      return this.abort
-    })
+  }
 
   get tls(): Effect.Effect<Session | undefined> {
     return Effect.sync(() => this.#session)
@@ -259,7 +300,7 @@ export class NodeConnection implements Connection, Sweeper.Waiting {
   }
 
   get draining(): Effect.Effect<void> {
-    return this.#origin.draining ?? Effect.never
+    return this.#origin.draining
   }
 
   get state(): Effect.Effect<ConnectionState.ConnectionState> {
@@ -267,14 +308,18 @@ export class NodeConnection implements Connection, Sweeper.Waiting {
   }
 
   get closed(): Effect.Effect<ConnectionState.CloseReason> {
-    return Deferred.await(this.#released)
+    return Effect.suspend(() =>
+      this.#state._tag === "Closed"
+        ? Effect.succeed(this.#state.reason)
+        : Deferred.await(this.#released ??= Deferred.makeUnsafe())
+    )
   }
 
   /** For the sweeper, while this waits for something that may never come. */
   sweep(now: number): boolean {
     const { _tag } = this.#state
     if (this.#stalls === undefined || _tag === "Closing" || _tag === "Closed") return false
-    const stall = this.#stalls.check(now, this.#socket, this.#tcp, this.#state, this.#isFull(), this.#settings)
+    const stall = this.#stalls.check(now, this.#socket, this.#tcp, this.#state, this.#isFull(), this.#origin.settings)
     if (typeof stall === "boolean") return stall
     const error = stall.direction === "send" ? this.#sendError(stall.reason) : this.#receiveError(stall.reason)
     this.#giveUp(stall.reason, error)
@@ -307,7 +352,7 @@ export class NodeConnection implements Connection, Sweeper.Waiting {
   #dispatch(event: ConnectionState.ConnectionEvent): void {
     const from = this.#state
     this.#state = ConnectionState.transition(from, event)
-    this.#origin.hub.moved(this.#origin, from, this.#state)
+    this.#origin.hub.moved(this, from, this.#state)
     if (this.#state._tag === "WriteClosed") this.#watch()
     // A handshake ends with the connection.
     const handshaking = this.#handshaking
@@ -323,7 +368,7 @@ export class NodeConnection implements Connection, Sweeper.Waiting {
     })
   }
 
-  readonly #onData = (chunk: Uint8Array): void => {
+  onData(chunk: Uint8Array): void {
     if (this.#linger !== undefined) return this.#linger.discard(chunk.length)
     this.#inbox.add(chunk)
     this.#inbox.wake()
@@ -335,17 +380,17 @@ export class NodeConnection implements Connection, Sweeper.Waiting {
   }
 
   // Once TLS stands over it, the socket below says nothing of its own.
-  #onEnd(socket: Net.Socket): void {
+  onEnd(socket: Net.Socket): void {
     if (socket !== this.#socket || this.#handshaking !== undefined) return
     this.#dispatch({ _tag: "PeerFin" })
     this.#inbox.finish(done)
   }
 
-  #onFinish(socket: Net.Socket): void {
+  onFinish(socket: Net.Socket): void {
     if (socket === this.#socket) this.#dispatch({ _tag: "SelfFin" })
   }
 
-  #onError(socket: Net.Socket, cause: unknown): void {
+  onError(socket: Net.Socket, cause: unknown): void {
     if (socket !== this.#socket) return
     this.#keepBuffered()
     const receiveError = this.#receiveError(TransportReason.fromCause(cause))
@@ -359,7 +404,7 @@ export class NodeConnection implements Connection, Sweeper.Waiting {
     socket.destroy()
   }
 
-  #onClose(socket: Net.Socket): void {
+  onClose(socket: Net.Socket): void {
     if (socket !== this.#socket) return
     this.#linger?.stop()
     if (this.#handshaking !== undefined) {
@@ -369,18 +414,20 @@ export class NodeConnection implements Connection, Sweeper.Waiting {
     this.#keepBuffered()
     this.#dispatch({ _tag: "Released" })
     this.#inbox.finish(Exit.fail(this.#receiveError()))
-    if (this.#state._tag === "Closed") Deferred.doneUnsafe(this.#released, Exit.succeed(this.#state.reason))
+    if (this.#state._tag !== "Closed" || this.#released === undefined) return
+    Deferred.doneUnsafe(this.#released, Exit.succeed(this.#state.reason))
   }
 
   /** A paused stream still holds what the platform read before: bytes go before the error or the end. */
   #keepBuffered(): void {
     if (this.#inbox.end !== undefined) return
-    this.#socket.off("data", this.#onData)
+    this.#socket.off("data", listeners.data)
     for (let chunk: Uint8Array | null; (chunk = this.#socket.read()) !== null;) this.#inbox.add(chunk)
-    this.#socket.on("data", this.#onData)
+    this.#socket.on("data", listeners.data)
   }
 
-  #resume(): void {
+  /** For the inbox. */
+  wanted(): void {
     if (this.#reading || this.#inbox.end !== undefined || this.#socket.destroyed) return
     if (this.#handshaking !== undefined) return
     this.#reading = true

@@ -7,6 +7,7 @@ import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type * as Net from "node:net"
 import type * as Address from "../../Address.ts"
+import * as ConnectionState from "../../ConnectionState.ts"
 import { nextConnectionId } from "../../internal/connectionId.ts"
 import type { LifecycleHub } from "../../internal/LifecycleHub.ts"
 import type { Listener, ListenOptions } from "../../Listener.ts"
@@ -14,8 +15,8 @@ import { ListenError } from "../../TransportError.ts"
 import * as TransportReason from "../../TransportReason.ts"
 import { bind } from "./bind.ts"
 import * as descriptorBudget from "./descriptorBudget.ts"
-import { addressesOf } from "./endpoint.ts"
-import { NodeConnection } from "./NodeConnection.ts"
+import { endsOfAccepted } from "./endpoint.ts"
+import { NodeConnection, type Origin } from "./NodeConnection.ts"
 import { settings } from "./settings.ts"
 
 // The bounds of drain: each turn of the loop accepts one connection (libuv).
@@ -54,16 +55,14 @@ export const make = (
       strategy: "dropping"
     })
     const draining = Latch.makeUnsafe()
+    const origin: Origin = { side: "accepted", settings: connectionSettings, draining: draining.await, hub }
     let came = 0
     let shed = 0
     const onConnection = (socket: Net.Socket) => {
       came++
       // In the same tick, so that an error listener is there before the first error can be.
-      const connection = new NodeConnection(
-        socket,
-        { ...addressesOf(socket, local), id: nextConnectionId(), side: "accepted", draining: draining.await, hub },
-        connectionSettings
-      )
+      const connection = new NodeConnection(nextConnectionId(), socket, endsOfAccepted(socket, address), origin)
+      hub.moved(connection, undefined, ConnectionState.open)
       const reason = descriptorBudget.isShort()
         ? "descriptors"
         : Queue.offerUnsafe(arrived, connection)
@@ -91,6 +90,8 @@ export const make = (
       if (server.listening) server.close()
       Queue.endUnsafe(arrived)
     }
+    // Until it is known which port the kernel has chosen, nobody comes.
+    let address = local
     const current = yield* Effect.acquireRelease(
       Effect.map(listen(local, fd), (server) => ({ server })),
       (current) =>
@@ -106,7 +107,7 @@ export const make = (
       { interruptible: true }
     )
     const bound = current.server.address()
-    const address = typeof bound === "object" && bound !== null ? { host: bound.address, port: bound.port } : local
+    if (typeof bound === "object" && bound !== null) address = { host: bound.address, port: bound.port }
     const watch = (server: Net.Server) =>
       server.on("error", (cause) =>
         Queue.failCauseUnsafe(

@@ -8,7 +8,7 @@ import type { LifecycleHub } from "../../internal/LifecycleHub.ts"
 import type { ConnectOptions } from "../../Transport.ts"
 import { type Attempt, ConnectError } from "../../TransportError.ts"
 import * as TransportReason from "../../TransportReason.ts"
-import { addressesOf, endpointProblem } from "./endpoint.ts"
+import { endpointProblem, endsOf } from "./endpoint.ts"
 import { NodeConnection, type Origin } from "./NodeConnection.ts"
 import { type Race, race } from "./race.ts"
 import { type Lookup, resolve, systemLookup } from "./resolve.ts"
@@ -107,10 +107,11 @@ export const dial = (
           }),
         onWinner: (socket, reached) => {
           end()
-          const addresses = addressesOf(socket, reached)
           const host = Address.isUnix(remote) ? "localhost" : remote.host
-          const origin: Origin = { ...addresses, id, side: "dialled", host, hub }
-          resume(Effect.succeed(new NodeConnection(socket, origin, connectionSettings, state)))
+          const origin: Origin = { side: "dialled", settings: connectionSettings, draining: Effect.never, hub }
+          const connection = new NodeConnection(id, socket, endsOf(socket, reached), origin, host)
+          hub.moved(connection, state, ConnectionState.open)
+          resume(Effect.succeed(connection))
         },
         onLost: (attempts) => {
           end()
