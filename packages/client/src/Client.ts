@@ -60,7 +60,7 @@ interface Pending<Res> {
 /**
  * Connects to a server of the protocol. The scope owns the line; when it closes, every waiting request fails.
  *
- * **Errors**: `ConnectError`, as of `Transport.connect`.
+ * **Errors**: `ConnectError`, and with `tls` `HandshakeError`, as of `Transport.connect`.
  *
  * @category constructors
  * @since 0.1.0
@@ -69,7 +69,11 @@ export const connect = <Req, Res>(
   protocol: Protocol.Protocol<Req, Res>,
   address: Address.Address,
   options: ClientOptions = {}
-): Effect.Effect<Client<Req, Res>, TransportError.ConnectError, Transport.Transport | Scope.Scope> =>
+): Effect.Effect<
+  Client<Req, Res>,
+  TransportError.ConnectError | TransportError.HandshakeError,
+  Transport.Transport | Scope.Scope
+> =>
   Effect.gen(function*() {
     const { maxInFlight = 1024, ...connectOptions } = options
     const connection = yield* Transport.connect(address, connectOptions)

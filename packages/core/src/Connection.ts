@@ -1,5 +1,5 @@
 /**
- * One TCP connection, or one over a Unix domain socket, as a scoped resource.
+ * One TCP connection, or one over a Unix domain socket, secured by TLS or not, as a scoped resource.
  *
  * @since 0.1.0
  */
@@ -9,7 +9,21 @@ import type * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"
 import type { Address } from "./Address.ts"
 import type { CloseReason, ConnectionState } from "./ConnectionState.ts"
-import type { ReceiveError, SendError } from "./TransportError.ts"
+import type * as Tls from "./Tls.ts"
+import type { HandshakeError, ReceiveError, SendError } from "./TransportError.ts"
+
+/**
+ * Bytes of the application since the connection was made; what TLS adds is not counted.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Traffic {
+  /** Read from the platform. */
+  readonly received: number
+  /** Taken by the kernel. */
+  readonly sent: number
+}
 
 /**
  * A connected socket.
@@ -72,6 +86,30 @@ export interface Connection {
   /** Frees the socket at once and answers the peer with RST; what was not yet sent is lost. */
   readonly abort: Effect.Effect<CloseReason>
 
+  /**
+   * Secures the connection in place, by a handshake as client or server: STARTTLS. What was sent before goes out first,
+   * as plaintext; a `send` or `shutdownWrite` during the handshake waits for its end, and a `receive` gives what came after
+   * it. What the interruption or failure of a handshake leaves cannot be used: the connection is over.
+   *
+   * **Errors**: `HandshakeError`, with the reason `PlaintextWaiting`, `UntrustedCertificate`, `HostnameMismatch`,
+   * `CertificateMissing`, `CertificateRefused`, `VersionMismatch`, `CipherMismatch`, `AlpnMismatch`, `NotTls`, `TimedOut`,
+   * `HandshakeAborted`, `TlsViolation`, `ConnectionReset`; and `InvalidTls`, where the options cannot work, the connection is
+   * secured or half-closed already, or its transport has no TLS.
+   */
+  readonly upgradeTls: (tls: Tls.Upgrade) => Effect.Effect<Tls.Session, HandshakeError>
+
+  /** What the last handshake agreed on; undefined before one. */
+  readonly tls: Effect.Effect<Tls.Session | undefined>
+
+  /** How much has gone either way. */
+  readonly traffic: Effect.Effect<Traffic>
+
+  /**
+   * Suspends until the listener that accepted it drains: time to say goodbye, as far as the protocol can. On a connection
+   * that this side dialled it suspends for ever.
+   */
+  readonly draining: Effect.Effect<void>
+
   /** Where the connection is in its life now. */
   readonly state: Effect.Effect<ConnectionState>
 
@@ -88,7 +126,10 @@ export interface Connection {
 export interface ConnectionOptions {
   /** How long `close` waits for the peer. Default 2 s. */
   readonly linger?: Duration.Input
-  /** Bytes read ahead of `receive`: at most this and two chunks of the platform (64 KiB each) more. Default 64 KiB. */
+  /**
+   * Bytes read ahead of `receive`, the high-water mark: at most this and two chunks of the platform (64 KiB each) more.
+   * Default 64 KiB.
+   */
   readonly readBuffer?: number
   /** Bytes of earlier sends that may wait when another send begins. Default 1 MiB. */
   readonly maxWriteBuffer?: number
@@ -109,6 +150,24 @@ export interface ConnectionOptions {
   readonly readStallTimeout?: Duration.Input
   /** Send small writes at once (TCP_NODELAY). Default true. */
   readonly noDelay?: boolean
-  /** Idle time before the kernel probes the peer (SO_KEEPALIVE), 1 s to 32767 s. Default 30 s. `false` turns it off. */
-  readonly keepAlive?: Duration.Input | false
+  /** How the kernel probes a peer that is idle (SO_KEEPALIVE). `false` turns it off. */
+  readonly keepAlive?: KeepAlive | false
+}
+
+/**
+ * When the kernel probes an idle peer, and when it gives it up: the connection then fails with `TimedOut`, `ETIMEDOUT`.
+ *
+ * **Limits**: times are whole seconds, from 1 s to 32767 s; `count` is 1 to 127. Before Node 24.16 `interval` and `count` are
+ * Node's own, 1 s and 10.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface KeepAlive {
+  /** Before the first probe. Default 30 s. */
+  readonly idle?: Duration.Input
+  /** Between two probes. Default 5 s. */
+  readonly interval?: Duration.Input
+  /** Probes without an answer. Default 4. */
+  readonly count?: number
 }

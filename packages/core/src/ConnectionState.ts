@@ -4,20 +4,25 @@
  * Rule 1: everything about the state lives here. Rule 2: this file does not know which end it serves.
  *
  * ```text
- *             Connected           PeerFin                  SelfFin
- * Connecting ----------> Open ----------> ReadClosed  ------------------.
- *                         |                                             v          Released
- *                         |      SelfFin               PeerFin       Closing(Graceful) ----> Closed(reason)
- *                         '-------------> WriteClosed -----------------'
+ *           Resolved             Connected           PeerFin                  SelfFin
+ * Resolving --------> Connecting ---------> Open ----------> ReadClosed  ------------------.
+ *                                           ^ |                                            v          Released
+ *                                           | |     SelfFin               PeerFin       Closing(Graceful) ----> Closed(reason)
+ *                                   Secured | |----------------> WriteClosed --------------'
+ *                                           | v HandshakeStarted
+ *                                         Handshaking
  *
  * any but Closed:  Abort -> Closing(Aborted)   Failed(error) -> Closing(Failed)   LingerExpired -> Closing(LingerExpired)
  *                  Close -> Closing(undecided), which PeerFin and SelfFin together decide as Graceful
+ * before Open:     Close -> Closing(Aborted): there is nothing to end gracefully
  * ```
  *
  * | state       | TCP (RFC 9293)        | may receive | may send |
  * | ----------- | --------------------- | ----------- | -------- |
+ * | Resolving   | CLOSED                | no          | no       |
  * | Connecting  | SYN-SENT              | no          | no       |
  * | Open        | ESTABLISHED           | yes         | yes      |
+ * | Handshaking | ESTABLISHED           | no          | no       |
  * | ReadClosed  | CLOSE-WAIT            | no          | yes      |
  * | WriteClosed | FIN-WAIT-1, -2        | yes         | no       |
  * | Closing     | LAST-ACK, CLOSING ... | no          | no       |
@@ -27,7 +32,7 @@
  *
  * @since 0.1.0
  */
-import type { ReceiveError, SendError } from "./TransportError.ts"
+import type { ConnectError, HandshakeError, ReceiveError, SendError } from "./TransportError.ts"
 
 /**
  * Why a connection ended.
@@ -35,7 +40,7 @@ import type { ReceiveError, SendError } from "./TransportError.ts"
  * - `Graceful`: FIN went both ways; `initiator` sent the first one.
  * - `Aborted`: this side gave up without waiting for the peer, by `abort` or because its scope had to end.
  * - `LingerExpired`: this side closed, and the peer had not finished when the linger time was over.
- * - `Failed`: the peer reset, or the network failed.
+ * - `Failed`: it could not be made, or secured; the peer reset, or the network failed.
  *
  * @category models
  * @since 0.1.0
@@ -44,7 +49,15 @@ export type CloseReason =
   | { readonly _tag: "Graceful"; readonly initiator: "self" | "peer" }
   | { readonly _tag: "Aborted" }
   | { readonly _tag: "LingerExpired" }
-  | { readonly _tag: "Failed"; readonly error: ReceiveError | SendError }
+  | { readonly _tag: "Failed"; readonly error: Failure }
+
+/**
+ * What can break a connection.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Failure = ConnectError | HandshakeError | ReceiveError | SendError
 
 /**
  * Where a connection is in its life.
@@ -53,8 +66,10 @@ export type CloseReason =
  * @since 0.1.0
  */
 export type ConnectionState =
+  | { readonly _tag: "Resolving" }
   | { readonly _tag: "Connecting" }
   | { readonly _tag: "Open" }
+  | { readonly _tag: "Handshaking" }
   | { readonly _tag: "ReadClosed" }
   | { readonly _tag: "WriteClosed" }
   | {
@@ -69,6 +84,8 @@ export type ConnectionState =
 /**
  * What happens to a connection.
  *
+ * - `Resolved`: the name has addresses to connect to.
+ * - `HandshakeStarted`, `Secured`: TLS is being agreed on, was agreed on.
  * - `PeerFin`, `SelfFin`: the end of one direction was received, was sent.
  * - `Close`: this side wants to close gracefully.
  * - `Released`: the platform has freed the descriptor.
@@ -77,17 +94,28 @@ export type ConnectionState =
  * @since 0.1.0
  */
 export type ConnectionEvent =
+  | { readonly _tag: "Resolved" }
   | { readonly _tag: "Connected" }
+  | { readonly _tag: "HandshakeStarted" }
+  | { readonly _tag: "Secured" }
   | { readonly _tag: "PeerFin" }
   | { readonly _tag: "SelfFin" }
   | { readonly _tag: "Close" }
   | { readonly _tag: "Abort" }
   | { readonly _tag: "LingerExpired" }
-  | { readonly _tag: "Failed"; readonly error: ReceiveError | SendError }
+  | { readonly _tag: "Failed"; readonly error: Failure }
   | { readonly _tag: "Released" }
 
 /**
- * The first state of a connection that this side dials.
+ * The first state of a connection that this side dials by name.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const resolving: ConnectionState = { _tag: "Resolving" }
+
+/**
+ * The first state of a connection that this side dials by address.
  *
  * @category constructors
  * @since 0.1.0
@@ -102,6 +130,7 @@ export const connecting: ConnectionState = { _tag: "Connecting" }
  */
 export const open: ConnectionState = { _tag: "Open" }
 
+const handshaking: ConnectionState = { _tag: "Handshaking" }
 const readClosed: ConnectionState = { _tag: "ReadClosed" }
 const writeClosed: ConnectionState = { _tag: "WriteClosed" }
 
@@ -115,6 +144,9 @@ const toClosing = (state: Exclude<ConnectionState, { _tag: "Closed" }>): Closing
     initiator: state._tag === "ReadClosed" ? "peer" : "self",
     reason: undefined
   }
+
+const isBeforeOpen = ({ _tag }: ConnectionState): boolean =>
+  _tag === "Resolving" || _tag === "Connecting" || _tag === "Handshaking"
 
 const decide = (state: Closing, reason: CloseReason): Closing =>
   state.reason === undefined ? { ...state, reason } : state
@@ -137,8 +169,14 @@ const fin = (state: Closing, from: "self" | "peer"): Closing => {
 export const transition = (state: ConnectionState, event: ConnectionEvent): ConnectionState => {
   if (state._tag === "Closed") return state
   switch (event._tag) {
+    case "Resolved":
+      return state._tag === "Resolving" ? connecting : state
     case "Connected":
       return state._tag === "Connecting" ? open : state
+    case "HandshakeStarted":
+      return state._tag === "Open" ? handshaking : state
+    case "Secured":
+      return state._tag === "Handshaking" ? open : state
     case "PeerFin":
       if (state._tag === "Open") return readClosed
       return state._tag === "WriteClosed" || state._tag === "Closing" ? fin(toClosing(state), "peer") : state
@@ -146,7 +184,7 @@ export const transition = (state: ConnectionState, event: ConnectionEvent): Conn
       if (state._tag === "Open") return writeClosed
       return state._tag === "ReadClosed" || state._tag === "Closing" ? fin(toClosing(state), "self") : state
     case "Close":
-      return toClosing(state)
+      return isBeforeOpen(state) ? decide(toClosing(state), { _tag: "Aborted" }) : toClosing(state)
     case "Abort":
       return decide(toClosing(state), { _tag: "Aborted" })
     case "LingerExpired":

@@ -25,7 +25,7 @@ import * as Acceptor from "./internal/Acceptor.ts"
 import * as Outbox from "./internal/Outbox.ts"
 import * as WireConnection from "./internal/WireConnection.ts"
 import type { Listener } from "./Listener.ts"
-import { ConnectError, ReceiveError, SendError } from "./TransportError.ts"
+import { ConnectError, type HandshakeError, ReceiveError, SendError } from "./TransportError.ts"
 import * as TransportReason from "./TransportReason.ts"
 
 const errorOf = (reason: Socket.SocketErrorReason) => new Socket.SocketError({ reason })
@@ -100,13 +100,13 @@ const writerOf = (connected: Effect.Effect<Link>, current: () => Link | undefine
  * 4. Writing `CloseEvent` with code 1000 closes gracefully, with any other code it resets; `pull` then fails with that code.
  *
  * **Errors**: `SocketError`: `SocketCloseError` with code 1000 for the peer's FIN and 1006 for our own close; any other reason
- * has our `ConnectError`, `ReceiveError` or `SendError` as its `cause`. `upgrade` is not supported.
+ * has our `ConnectError`, `HandshakeError`, `ReceiveError` or `SendError` as its `cause`. `upgrade` is not supported.
  *
  * @category converting
  * @since 0.1.0
  */
 export const toSocket = (
-  dial: Effect.Effect<Connection, ConnectError, Scope.Scope>,
+  dial: Effect.Effect<Connection, ConnectError | HandshakeError, Scope.Scope>,
   options?: SocketOptions
 ): Socket.Socket => {
   const opened = Effect.mapError(dial, (cause) => {
@@ -267,30 +267,36 @@ export const fromSocket = (
       return Effect.gen(function*() {
         const pull = yield* restore(Scope.provide(Socket.readerBytes(socket), reading))
         const writer = yield* Scope.provide(socket.writer, writing)
-        return yield* WireConnection.make({
-          local: options.local,
-          remote: options.remote,
-          halfClose: options.halfClose ?? "self",
-          pull: Effect.mapError(pull, (error) =>
-            error.reason._tag === "SocketCloseError" && clean.has(error.reason.code) ? Cause.Done() : reasonOf(error)),
-          write: (chunks) =>
-            Effect.mapError(writer.writeAll(chunks), reasonOf),
-          finish: Scope.close(writing, Exit.void),
-          free: (gracefully) =>
-            Effect.gen(function*() {
-              if (!gracefully) {
-                yield* Effect.ignore(writer.write(aborted))
-              }
-              // node:net tells of it in the next tick, and somebody has to listen then.
-              yield* Effect.yieldNow
-              yield* Scope.close(reading, Exit.void)
-              yield* Scope.close(writing, Exit.void)
-            })
-        }, options)
+        return yield* WireConnection.make(
+          {
+            local: options.local,
+            remote: options.remote,
+            halfClose: options.halfClose ?? "self",
+            pull: Effect.mapError(
+              pull,
+              (error) =>
+                error.reason._tag === "SocketCloseError" && clean.has(error.reason.code)
+                  ? Cause.Done()
+                  : reasonOf(error)
+            ),
+            write: (chunks) => Effect.mapError(writer.writeAll(chunks), reasonOf),
+            finish: Scope.close(writing, Exit.void),
+            free: (gracefully) =>
+              Effect.gen(function*() {
+                if (!gracefully) {
+                  yield* Effect.ignore(writer.write(aborted))
+                }
+                // node:net tells of it in the next tick, and somebody has to listen then.
+                yield* Effect.yieldNow
+                yield* Scope.close(reading, Exit.void)
+                yield* Scope.close(writing, Exit.void)
+              })
+          },
+          options,
+          { side: "dialled", draining: Effect.never, hub: undefined }
+        )
       }).pipe(
-        Effect.onError((cause) =>
-          Scope.close(reading, Exit.failCause(cause))
-        ),
+        Effect.onError((cause) => Scope.close(reading, Exit.failCause(cause))),
         Effect.mapError((error) => new ConnectError({ reason: reasonOf(error), remote: options.remote, attempts: [] }))
       )
     }),

@@ -8,23 +8,28 @@ import type * as Pull from "effect/Pull"
 import type * as Scope from "effect/Scope"
 import type { Address } from "./Address.ts"
 import type { Connection, ConnectionOptions } from "./Connection.ts"
-import type { ListenError } from "./TransportError.ts"
+import type * as Tls from "./Tls.ts"
+import type { HandshakeError, ListenError } from "./TransportError.ts"
 
 /**
- * A connection that was reset instead of handed to `accept`, and why:
+ * A connection that was closed instead of handed to `accept`, and why:
  *
  * - `descriptors`: this process is near its limit of open descriptors. Beyond it the platform closes every client that
- *   waits, and tells nobody.
- * - `backlog`: as many as `backlog` waited for `accept` already.
+ *   waits, and tells nobody. It was reset.
+ * - `backlog`: as many as `backlog` waited for `accept` already. It was reset.
+ * - `handshake`: TLS failed, as `error` says.
  *
  * @category models
  * @since 0.1.0
  */
-export interface AcceptShed {
-  readonly _tag: "AcceptShed"
-  readonly reason: "descriptors" | "backlog"
-  readonly remote: Address
-}
+export type AcceptShed =
+  | { readonly _tag: "AcceptShed"; readonly reason: "descriptors" | "backlog"; readonly remote: Address }
+  | {
+    readonly _tag: "AcceptShed"
+    readonly reason: "handshake"
+    readonly remote: Address
+    readonly error: HandshakeError
+  }
 
 /**
  * How many connections came since the listener was made: each is in one of the two.
@@ -33,9 +38,9 @@ export interface AcceptShed {
  * @since 0.1.0
  */
 export interface AcceptCounters {
-  /** Given to `accept`, or waiting for it. */
+  /** Given to `accept`, or waiting for it, or in a handshake. */
   readonly accepted: number
-  /** Reset: one `AcceptShed` each. */
+  /** Closed: one `AcceptShed` each. */
   readonly shed: number
 }
 
@@ -130,8 +135,15 @@ export interface ListenOptions extends ConnectionOptions {
    */
   readonly fd?: number | undefined
   /**
-   * Told of each connection that is reset instead of accepted, in the turn of the loop in which it came. It must return
-   * soon, and not throw. For one number, `counters` is enough.
+   * Secure each connection before `accept` gives it. Handshakes go on side by side, so that one that is slow keeps nobody
+   * waiting.
+   *
+   * **Limits**: as many as `backlog` may be in a handshake, or done and not accepted; more are reset, as `AcceptShed`.
+   */
+  readonly tls?: Tls.ServerOptions | undefined
+  /**
+   * Told of each connection that is closed instead of accepted, in the turn of the loop in which that is known. It must
+   * return soon, and not throw. For one number, `counters` is enough.
    *
    * **Limits**: descriptors are watched on Linux only. One in 16 of the limit, from 8 to 64, is kept free for all else that
    * the process opens.

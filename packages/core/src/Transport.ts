@@ -9,10 +9,13 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import type { Address } from "./Address.ts"
 import type { Connection, ConnectionOptions } from "./Connection.ts"
+import type { LifecycleEvent } from "./Lifecycle.ts"
 import type { Listener, ListenOptions } from "./Listener.ts"
-import type { ConnectError, ListenError } from "./TransportError.ts"
+import type * as Tls from "./Tls.ts"
+import type { ConnectError, HandshakeError, ListenError } from "./TransportError.ts"
 
 /**
  * How to connect.
@@ -46,6 +49,18 @@ export interface ConnectOptions extends ConnectionOptions {
    * is not this host's, or the same two ends are connected already; `AddressInUse`, where something listens there.
    */
   readonly localAddress?: { readonly host: string; readonly port?: number }
+  /** Secure the connection before anybody has it. The handshake has a deadline of its own, after that of `timeout`. */
+  readonly tls?: Tls.ClientOptions | undefined
+}
+
+/**
+ * How to connect without TLS: nothing can be wrong with a handshake.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface PlainOptions extends ConnectOptions {
+  readonly tls?: undefined
 }
 
 /**
@@ -59,14 +74,15 @@ export class Transport extends Context.Service<Transport, {
   readonly connect: (
     address: Address,
     options?: ConnectOptions
-  ) => Effect.Effect<Connection, ConnectError, Scope.Scope>
+  ) => Effect.Effect<Connection, ConnectError | HandshakeError, Scope.Scope>
+  readonly events: Stream.Stream<LifecycleEvent>
 }>()("@framewire/core/Transport") {}
 
 /**
  * Creates a socket, binds it and listens.
  *
  * **Errors**: `ListenError`, with the reason `AddressInUse`, `AddressNotAvailable`, `PermissionDenied`, `InvalidAddress`,
- * `NameNotFound`, `ResourceExhausted` or `Unknown`.
+ * `NameNotFound`, `ResolverUnavailable`, `ResourceExhausted`, `InvalidTls` or `Unknown`.
  *
  * @category operations
  * @since 0.1.0
@@ -88,8 +104,34 @@ export const listen = (
  * @category operations
  * @since 0.1.0
  */
-export const connect = (
+export function connect(
   address: Address,
-  options?: ConnectOptions
-): Effect.Effect<Connection, ConnectError, Transport | Scope.Scope> =>
-  Effect.flatMap(Transport, (transport) => transport.connect(address, options))
+  options?: PlainOptions
+): Effect.Effect<Connection, ConnectError, Transport | Scope.Scope>
+/**
+ * The same, secured by TLS where the options ask for it.
+ *
+ * **Errors**: `HandshakeError` as well, as of `Connection.upgradeTls`.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export function connect(
+  address: Address,
+  options: ConnectOptions
+): Effect.Effect<Connection, ConnectError | HandshakeError, Transport | Scope.Scope>
+export function connect(address: Address, options?: ConnectOptions) {
+  return Effect.flatMap(Transport, (transport) => transport.connect(address, options))
+}
+
+/**
+ * Every change of state of every connection of the transport, from the subscription on.
+ *
+ * **Limits**: 4096 events wait for a slow subscriber, then it loses the oldest: there is a gap in `sequence`.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const events: Stream.Stream<LifecycleEvent, never, Transport> = Stream.unwrap(
+  Effect.map(Transport, (transport) => transport.events)
+)

@@ -70,6 +70,30 @@ export class ConnectError extends Data.TaggedError("ConnectError")<{
 }
 
 /**
+ * A TLS handshake failed, and the connection is over. No byte of the application has left.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class HandshakeError extends Data.TaggedError("HandshakeError")<{
+  readonly reason: TransportReason.TransportReason
+  readonly local: Address.Address
+  readonly remote: Address.Address
+}> {
+  override get message(): string {
+    return `cannot secure the connection with ${Address.format(this.remote)}: ${this.reason.message}`
+  }
+  /** The code of OpenSSL, Node or the kernel, where there is one. */
+  get code(): string | undefined {
+    return this.reason.code
+  }
+  /** Whether connecting again can succeed: never `unsafe`, because nothing was sent. */
+  get retry(): TransportReason.Retry {
+    return this.reason.retry === "unsafe" ? "after-backoff" : this.reason.retry
+  }
+}
+
+/**
  * `receive` failed. The connection is over; every byte that had arrived was delivered before.
  *
  * @category errors
@@ -130,4 +154,4 @@ export class SendError extends Data.TaggedError("SendError")<{
  * @category models
  * @since 0.1.0
  */
-export type TransportError = ListenError | ConnectError | ReceiveError | SendError
+export type TransportError = ListenError | ConnectError | HandshakeError | ReceiveError | SendError

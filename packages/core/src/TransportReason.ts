@@ -2,11 +2,12 @@
  * What can go wrong with a socket, one tagged class a cause. A `TransportError` says during which operation.
  *
  * Classified by the errno or OpenSSL code alone: Node's `syscall` says "listen" for a failed bind(2).
- * A code that is not known here is kept in `Unknown`, never lost.
+ * A code that is not known here is kept in `Unknown`, never lost. Those of a TLS handshake are in `HandshakeReason`.
  *
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
+import * as HandshakeReason from "./HandshakeReason.ts"
 
 /**
  * Whether it makes sense to try again.
@@ -235,6 +236,7 @@ export class Unknown extends Data.TaggedError("Unknown")<Fault> {
  * @since 0.1.0
  */
 export type TransportReason =
+  | HandshakeReason.HandshakeReason
   | AddressInUse
   | AddressNotAvailable
   | PermissionDenied
@@ -298,6 +300,7 @@ const byCode: Record<string, new(fault: Fault) => TransportReason> = {
  */
 export const fromCause = (cause: unknown): TransportReason => {
   const code = cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : undefined
-  const Reason = code === undefined || !Object.hasOwn(byCode, code) ? undefined : byCode[code]
+  if (code === undefined) return new Unknown({ cause })
+  const Reason = Object.hasOwn(byCode, code) ? byCode[code] : HandshakeReason.fromCode(code)
   return new (Reason ?? Unknown)({ code, cause })
 }

@@ -33,11 +33,32 @@ export * as ConnectionState from "./ConnectionState.ts"
 export * as EffectSocket from "./EffectSocket.ts"
 
 /**
+ * What can go wrong with a TLS handshake, one tagged class a cause.
+ *
+ * @since 0.1.0
+ */
+export * as HandshakeReason from "./HandshakeReason.ts"
+
+/**
+ * What happens to the connections of a transport, as one stream.
+ *
+ * @since 0.1.0
+ */
+export * as Lifecycle from "./Lifecycle.ts"
+
+/**
  * A bound and listening socket as a scoped resource.
  *
  * @since 0.1.0
  */
 export * as Listener from "./Listener.ts"
+
+/**
+ * Transport Layer Security on a connection: what both ends ask for, and what they agreed on.
+ *
+ * @since 0.1.0
+ */
+export * as Tls from "./Tls.ts"
 
 /**
  * The service that makes sockets.

@@ -9,6 +9,7 @@ import * as TestClock from "effect/testing/TestClock"
 import { mkdtempSync, rmSync } from "node:fs"
 import { networkInterfaces, tmpdir } from "node:os"
 import { join } from "node:path"
+import * as Certificates from "../../../tests/support/Certificates.ts"
 import { tellsRstAfterBytes } from "./support/index.ts"
 
 // The cases wait on Effect's clock, for real time on real sockets; under TestClock this is what passes it.
@@ -43,6 +44,23 @@ describe("conformance: memory, in real time", () => {
 describe("conformance: node:net, 127.0.0.1", tellsRstAfterBytes, () => {
   for (const { name, run } of Conformance.suite({ address: loopback4 })) {
     it.live(name, () => Effect.provide(run, NodeTransport.layer))
+  }
+})
+
+/** Every connection secured by TLS, on both ends. */
+const secured = Layer.effect(
+  Transport.Transport,
+  Effect.map(Transport.Transport, (it) =>
+    Transport.Transport.of({
+      events: it.events,
+      connect: (address, options) => it.connect(address, { ...options, tls: { ca: Certificates.ca } }),
+      listen: (address, options) => it.listen(address, { ...options, tls: { identity: Certificates.server } })
+    }))
+).pipe(Layer.provide(NodeTransport.layer))
+
+describe("conformance: node:tls, 127.0.0.1", tellsRstAfterBytes, () => {
+  for (const { name, run } of Conformance.suite({ address: loopback4 })) {
+    it.live(name, () => Effect.provide(run, secured))
   }
 })
 
@@ -82,6 +100,7 @@ describe("conformance: a transport that breaks a promise is found", () => {
       Effect.map(Transport.Transport, (it) => {
         const other = (original: Connection.Connection) => ({ ...original, ...connection(original) })
         return Transport.Transport.of({
+          events: it.events,
           connect: (address, options) => Effect.map(it.connect(address, options), other),
           listen: (address, options) =>
             Effect.map(it.listen(address, options), (original) => ({

@@ -6,6 +6,7 @@ import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import * as Net from "node:net"
 import { networkInterfaces } from "node:os"
+import * as LifecycleHub from "../src/internal/LifecycleHub.ts"
 import { dial } from "../src/node/internal/dial.ts"
 import { race } from "../src/node/internal/race.ts"
 import { interleave, type Lookup } from "../src/node/internal/resolve.ts"
@@ -29,8 +30,10 @@ const answers = (...hosts: ReadonlyArray<string>): Lookup => (_name, _options, a
 const fails = (code: string): Lookup => (_name, _options, answer) =>
   process.nextTick(answer, Object.assign(new Error("getaddrinfo"), { code }))
 
-const connect = (remote: Address.Address, lookup?: Lookup, options?: Transport.ConnectOptions) =>
-  Effect.acquireRelease(dial(remote, options, lookup), (connection) => connection.close({ linger: 0 }), {
+const hub = Effect.runSync(LifecycleHub.make)
+
+const connect = (remote: Address.Address, lookup?: Lookup, options: Transport.ConnectOptions = {}) =>
+  Effect.acquireRelease(dial(hub, remote, options, lookup), (connection) => connection.close({ linger: 0 }), {
     interruptible: true
   })
 
@@ -135,7 +138,7 @@ describe("the race", () => {
           timers()
           const lookup: Lookup = (_name, _options, answer) =>
             answer(null, [{ address: "127.0.0.1" }, { address: "127.0.0.2" }])
-          const fiber = Effect.runFork(dial(named(1), options, lookup))
+          const fiber = Effect.runFork(dial(hub, named(1), options, lookup))
           assert.strictEqual(seen.length, 1)
           vi.advanceTimersByTime(millis - 1)
           assert.strictEqual(seen.length, 1)

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import type { Connection } from "@framewire/core"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { readFileSync } from "node:fs"
-import type * as Net from "node:net"
+import * as Net from "node:net"
 import { bothWays, bounded } from "./support/index.ts"
 
 /** The kernel's timer of a socket: which one (2 is keep-alive) and in how many seconds. */
@@ -17,11 +17,14 @@ const timer = ({ localPort = 0, remotePort = 0 }: Net.Socket): readonly [kind: n
   return [Number.parseInt(kind, 16), Number.parseInt(ticks, 16) / 100]
 }
 
+// Node 24.16 and 26.
+const hasInterval = Net.Socket.prototype.setKeepAlive.length === 4
+
 const linux = process.platform === "linux" ? {} : { skip: true }
 
 for (const [way, make] of Object.entries(bothWays)) {
   describe(`keepAlive (${way})`, () => {
-    const table: ReadonlyArray<[Connection.ConnectionOptions["keepAlive"], seconds: number]> = [
+    const table: ReadonlyArray<[idle: Duration.Input | undefined, seconds: number]> = [
       [undefined, 30],
       ["2 minutes", 120],
       // The platform takes whole seconds, and for less than one the kernel's 2 hours.
@@ -30,12 +33,12 @@ for (const [way, make] of Object.entries(bothWays)) {
       ["1 day", 32_767],
       ["Infinity", 32_767]
     ]
-    for (const [keepAlive, seconds] of table) {
+    for (const [idle, seconds] of table) {
       it.live(
-        `${JSON.stringify(keepAlive)}: the kernel probes after ${seconds} s`,
+        `${JSON.stringify(idle)}: the kernel probes after ${seconds} s`,
         () =>
           bounded(Effect.gen(function*() {
-            const { socket } = yield* make(keepAlive === undefined ? {} : { keepAlive })
+            const { socket } = yield* make(idle === undefined ? {} : { keepAlive: { idle } })
             const [kind, left] = timer(socket)
             assert.strictEqual(kind, 2)
             assert.isAtMost(left, seconds)
@@ -45,6 +48,17 @@ for (const [way, make] of Object.entries(bothWays)) {
         linux
       )
     }
+
+    it.live("a peer that answers no probe is given up after count of them", () =>
+      bounded(Effect.gen(function*() {
+        const { socket } = yield* make({ keepAlive: { idle: "7 seconds", interval: "3 seconds", count: 9 } })
+        // The platform has no getter; this is what it was told, in its own words.
+        const told = Object.getOwnPropertySymbols(socket).map((key) => [key.description, Reflect.get(socket, key)])
+        assert.deepInclude(told, ["kSetKeepAliveInitialDelay", 7])
+        if (!hasInterval) return
+        assert.deepInclude(told, ["kSetKeepAliveInterval", 3])
+        assert.deepInclude(told, ["kSetKeepAliveCount", 9])
+      })), linux)
 
     it.live("false: no probe", () =>
       bounded(Effect.gen(function*() {

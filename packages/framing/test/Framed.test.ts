@@ -8,6 +8,7 @@ import * as Fiber from "effect/Fiber"
 import type * as Pull from "effect/Pull"
 import * as Scheduler from "effect/Scheduler"
 import * as Stream from "effect/Stream"
+import { unasked } from "../../../tests/support/FakeConnection.ts"
 import { bytes, failureOf, inChunks, join, show } from "./support.ts"
 
 const addresses = { local: { host: "::1", port: 1 }, remote: { host: "::1", port: 2 } }
@@ -23,6 +24,7 @@ const fake = (...script: ReadonlyArray<Batch | Receive>) => {
   let received = 0
   let refuses = false
   const connection: Connection.Connection = {
+    ...unasked,
     id: 1,
     ...addresses,
     receive: Effect.suspend((): Receive => {

@@ -13,6 +13,8 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
+import * as Stream from "effect/Stream"
+import { unasked } from "../../../../tests/support/FakeConnection.ts"
 
 const address = { host: "127.0.0.1", port: 1 }
 
@@ -45,6 +47,7 @@ export const make = (): FakeTransport => {
       return Effect.void
     })
   const connection: Connection.Connection = {
+    ...unasked,
     id: 0,
     local: address,
     remote: address,
@@ -62,7 +65,11 @@ export const make = (): FakeTransport => {
     address,
     layer: Layer.succeed(
       Transport.Transport,
-      Transport.Transport.of({ listen: () => Effect.die("not here"), connect: () => Effect.succeed(connection) })
+      Transport.Transport.of({
+        listen: () => Effect.die("not here"),
+        connect: () => Effect.succeed(connection),
+        events: Stream.empty
+      })
     ),
     sent: () => sent,
     breakSends: (arriving) => {

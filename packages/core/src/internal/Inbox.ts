@@ -2,7 +2,8 @@
 import * as Arr from "effect/Array"
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
+import * as Effectable from "effect/Effectable"
+import type * as Exit from "effect/Exit"
 import type * as Pull from "effect/Pull"
 import type { ReceiveError } from "../TransportError.ts"
 
@@ -11,43 +12,54 @@ export type Received = Pull.Pull<Arr.NonEmptyReadonlyArray<Uint8Array>, ReceiveE
 /** How receiving ends: by the peer's FIN, or by an error. */
 export type End = Exit.Exit<never, ReceiveError | Cause.Done>
 
-const secondReceiver = "receive is already running in another fiber of this connection"
+const secondReceiver = Effect.die(new Error("receive is already running in another fiber of this connection"))
 
-/** `wanted` is called when somebody waits for bytes, and when all that were here have been taken. */
-export class Inbox {
+/** Who fills an inbox. */
+export interface Filler {
+  /** Somebody waits for bytes, or has taken all that were here. */
+  readonly wanted: () => void
+}
+
+/** It is the effect that receives: what waits for nothing takes no memory for it. */
+export class Inbox extends Effectable.Class<Arr.NonEmptyReadonlyArray<Uint8Array>, ReceiveError | Cause.Done> {
   /** Bytes that wait. */
   size = 0
   /** What receive gives when nothing is left, decided once. */
   end: End | undefined
-  readonly receive: Received
 
   #chunks: Array<Uint8Array> = []
-  #waiter: ((ready: Exit.Exit<void, ReceiveError | Cause.Done>) => void) | undefined
+  #waiter: ((receive: Received) => void) | undefined
+  readonly #filler: Filler
 
-  constructor(wanted: () => void) {
-    const take = Effect.sync(() => {
-      const chunks = this.#chunks
-      if (!Arr.isArrayNonEmpty(chunks)) throw new Error(secondReceiver)
-      this.#chunks = []
-      this.size = 0
-      wanted()
-      return chunks
+  constructor(filler: Filler) {
+    super()
+    this.#filler = filler
+  }
+
+  override asEffect(): Received {
+    // Takes the bytes and passes them on in one step of the fiber, so that no interruption comes between and loses them.
+    if (this.#chunks.length > 0) return Effect.sync(() => this.#take())
+    return this.end ?? Effect.callback((resume) => {
+      if (this.#waiter !== undefined) return resume(secondReceiver)
+      this.#waiter = resume
+      this.#filler.wanted()
+      return Effect.sync(() => {
+        this.#waiter = undefined
+      })
     })
-    // Waiting and taking are two steps: the take passes its bytes on within its own step of the fiber, so that no
-    // interruption comes between and loses them.
-    this.receive = Effect.flatMap(
-      Effect.callback<void, ReceiveError | Cause.Done>((resume) => {
-        if (this.#waiter !== undefined) return resume(Effect.die(new Error(secondReceiver)))
-        const ready = this.#ready()
-        if (ready !== undefined) return resume(ready)
-        this.#waiter = resume
-        wanted()
-        return Effect.sync(() => {
-          if (this.#waiter === resume) this.#waiter = undefined
-        })
-      }),
-      () => take
-    )
+  }
+
+  /** Somebody waits for bytes, or the end. */
+  get isWaiting(): boolean {
+    return this.#waiter !== undefined
+  }
+
+  /** Takes what nobody is to receive. */
+  takeAll(): ReadonlyArray<Uint8Array> {
+    const chunks = this.#chunks
+    this.#chunks = []
+    this.size = 0
+    return chunks
   }
 
   /** Adds a chunk, for `wake` to tell of. */
@@ -65,13 +77,17 @@ export class Inbox {
   /** Resumes whoever waits, if there is something for it. */
   wake(): void {
     const resume = this.#waiter
-    const ready = resume === undefined ? undefined : this.#ready()
-    if (resume === undefined || ready === undefined) return
+    if (resume === undefined || this.#chunks.length === 0 && this.end === undefined) return
     this.#waiter = undefined
-    resume(ready)
+    resume(this)
   }
 
-  #ready(): Exit.Exit<void, ReceiveError | Cause.Done> | undefined {
-    return this.#chunks.length > 0 ? Exit.void : this.end
+  #take(): Arr.NonEmptyReadonlyArray<Uint8Array> {
+    const chunks = this.#chunks
+    if (!Arr.isArrayNonEmpty(chunks)) throw new Error("another fiber has received what was there")
+    this.#chunks = []
+    this.size = 0
+    this.#filler.wanted()
+    return chunks
   }
 }

@@ -14,10 +14,12 @@ import * as Scope from "effect/Scope"
 import type { Address } from "../Address.ts"
 import type { Connection, ConnectionOptions } from "../Connection.ts"
 import * as ConnectionState from "../ConnectionState.ts"
-import { ReceiveError, SendError } from "../TransportError.ts"
+import { InvalidTls } from "../HandshakeReason.ts"
+import { HandshakeError, ReceiveError, SendError } from "../TransportError.ts"
 import * as TransportReason from "../TransportReason.ts"
 import { nextConnectionId } from "./connectionId.ts"
 import { type End, Inbox } from "./Inbox.ts"
+import type { LifecycleHub, Subject } from "./LifecycleHub.ts"
 
 export interface Wire {
   readonly local: Address
@@ -34,6 +36,13 @@ export interface Wire {
   readonly free: (gracefully: boolean) => Effect.Effect<void>
 }
 
+/** Where a connection comes from. */
+export interface Origin {
+  readonly side: Subject["side"]
+  readonly draining: Effect.Effect<void>
+  readonly hub: LifecycleHub | undefined
+}
+
 // What close still takes from a peer that keeps sending, before it stops waiting for the peer's end.
 const maxDiscard = 65_536
 
@@ -43,9 +52,10 @@ const maxDrainTurns = 16
 
 const sizeOf = (chunks: ReadonlyArray<Uint8Array>): number => chunks.reduce((sum, chunk) => sum + chunk.length, 0)
 
-export const make = (wire: Wire, options: ConnectionOptions): Effect.Effect<Connection> =>
+export const make = (wire: Wire, options: ConnectionOptions, origin: Origin): Effect.Effect<Connection> =>
   Effect.gen(function*() {
     const { local, remote } = wire
+    const subject = { id: nextConnectionId(), side: origin.side, local, remote }
     const { readBuffer = 65_536, maxWriteBuffer = 1_048_576, linger: defaultLinger = "2 seconds" } = options
     const run = Effect.runForkWith(yield* Effect.context())
     // Owns the pump and the sends, whoever asked for them.
@@ -57,14 +67,18 @@ export const make = (wire: Wire, options: ConnectionOptions): Effect.Effect<Conn
     const waited = Latch.makeUnsafe()
 
     let state = ConnectionState.open
-    const inbox = new Inbox(() => {
-      room.openUnsafe()
-      startPump()
+    origin.hub?.moved(subject, undefined, state)
+    const inbox = new Inbox({
+      wanted: () => {
+        room.openUnsafe()
+        startPump()
+      }
     })
     let pumping = false
     /** As many bytes as have arrived and wait stop the pump. */
     let readLimit = readBuffer
-    let received = 0
+    let pulls = 0
+    const traffic = { received: 0, sent: 0 }
     let unsent = 0
     /** Why send comes too late. */
     let sendEnd: TransportReason.TransportReason | undefined
@@ -85,7 +99,9 @@ export const make = (wire: Wire, options: ConnectionOptions): Effect.Effect<Conn
     }
 
     const dispatch = (event: ConnectionState.ConnectionEvent) => {
-      state = ConnectionState.transition(state, event)
+      const from = state
+      state = ConnectionState.transition(from, event)
+      origin.hub?.moved(subject, from, state)
       if (freeing || state._tag !== "Closing" || state.reason === undefined) return
       freeing = true
       run(free(state.reason._tag === "Graceful"))
@@ -108,7 +124,8 @@ export const make = (wire: Wire, options: ConnectionOptions): Effect.Effect<Conn
     }
 
     const push = (chunks: ReadonlyArray<Uint8Array>) => {
-      received++
+      pulls++
+      traffic.received += sizeOf(chunks)
       if (discarded < 0) {
         if (inbox.end !== undefined) return
         // A WebSocket has messages of no bytes, a stream of bytes has not.
@@ -184,6 +201,7 @@ export const make = (wire: Wire, options: ConnectionOptions): Effect.Effect<Conn
         const size = sizeOf(chunks)
         unsent += size
         return wire.write(chunks).pipe(
+          Effect.tap(() => Effect.sync(() => traffic.sent += size)),
           Effect.tapError((reason) => Effect.sync(() => fail(reason, sendError(reason)))),
           Effect.ensuring(Effect.sync(() => unsent -= size)),
           // In a fiber of the connection's: interruption stops the waiting, not the sending.
@@ -198,10 +216,10 @@ export const make = (wire: Wire, options: ConnectionOptions): Effect.Effect<Conn
       })
 
     return {
-      id: nextConnectionId(),
+      id: subject.id,
       local,
       remote,
-      receive: inbox.receive,
+      receive: inbox,
       send: (bytes) => sendAll([bytes]),
       sendAll,
       shutdownWrite: Effect.suspend(() => {
@@ -220,9 +238,9 @@ export const make = (wire: Wire, options: ConnectionOptions): Effect.Effect<Conn
         room.openUnsafe()
         startPump()
         for (let turns = 0, quiet = 0; turns < maxDrainTurns && quiet < 2 && inbox.end === undefined; turns++) {
-          const before = received
+          const before = pulls
           yield* Effect.yieldNow
-          quiet = received === before ? quiet + 1 : 0
+          quiet = pulls === before ? quiet + 1 : 0
         }
         endReceive(Exit.fail(Cause.Done()))
       }),
@@ -237,6 +255,13 @@ export const make = (wire: Wire, options: ConnectionOptions): Effect.Effect<Conn
         dispatch({ _tag: "Abort" })
         return Deferred.await(released)
       }),
+      upgradeTls: () =>
+        Effect.fail(
+          new HandshakeError({ reason: new InvalidTls({ detail: "the transport has no TLS" }), local, remote })
+        ),
+      tls: Effect.succeed(undefined),
+      traffic: Effect.sync(() => ({ ...traffic })),
+      draining: origin.draining,
       state: Effect.sync(() => state),
       closed: Deferred.await(released)
     }

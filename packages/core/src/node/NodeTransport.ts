@@ -1,13 +1,53 @@
 /**
- * The transport on node:net: TCP over IPv4 and IPv6, and Unix domain sockets.
+ * The transport on node:net and node:tls: TCP over IPv4 and IPv6, and Unix domain sockets, secured or not.
  *
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { Transport } from "../Transport.ts"
+import type * as Scope from "effect/Scope"
+import type { Address } from "../Address.ts"
+import type { Connection } from "../Connection.ts"
+import * as LifecycleHub from "../internal/LifecycleHub.ts"
+import * as SecureListener from "../internal/SecureListener.ts"
+import type { Listener, ListenOptions } from "../Listener.ts"
+import { type ConnectOptions, Transport } from "../Transport.ts"
+import { type ConnectError, type HandshakeError, ListenError } from "../TransportError.ts"
 import { dial } from "./internal/dial.ts"
 import * as NodeListener from "./internal/NodeListener.ts"
+import { AddressResolver, type Lookup, lookupOf } from "./internal/resolve.ts"
+import * as secureContext from "./internal/secureContext.ts"
+
+const make = (lookup?: Lookup) =>
+  Effect.map(LifecycleHub.make, (hub) => {
+    const connect = (
+      address: Address,
+      { tls, ...options }: ConnectOptions = {}
+    ): Effect.Effect<Connection, ConnectError | HandshakeError, Scope.Scope> => {
+      const dialled = Effect.acquireRelease(
+        dial(hub, address, options, lookup),
+        (connection) => connection.close(),
+        { interruptible: true }
+      )
+      return tls === undefined
+        ? dialled
+        : Effect.tap(dialled, (connection) => connection.upgradeTls({ client: tls }))
+    }
+    const listen = (
+      local: Address,
+      { tls, ...options }: ListenOptions = {}
+    ): Effect.Effect<Listener, ListenError, Scope.Scope> => {
+      const listener = NodeListener.make(hub, local, options)
+      if (tls === undefined) return listener
+      return Effect.suspend(() => {
+        const reason = secureContext.problemOf(tls)
+        return reason === undefined
+          ? Effect.flatMap(listener, (plain) => SecureListener.make(plain, tls, options))
+          : Effect.fail(new ListenError({ reason, local }))
+      })
+    }
+    return Transport.of({ listen, connect, events: hub.events })
+  })
 
 /**
  * Sockets of the operating system.
@@ -17,11 +57,16 @@ import * as NodeListener from "./internal/NodeListener.ts"
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<Transport> = Layer.succeed(
+export const layer: Layer.Layer<Transport> = Layer.effect(Transport, make())
+
+/**
+ * The same with another resolver than the operating system's: one that knows names of its own, keeps answers, or asks
+ * certain servers.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerResolver: Layer.Layer<Transport, never, AddressResolver> = Layer.effect(
   Transport,
-  Transport.of({
-    listen: NodeListener.make,
-    connect: (address, options) =>
-      Effect.acquireRelease(dial(address, options), (connection) => connection.close(), { interruptible: true })
-  })
+  Effect.flatMap(AddressResolver, (resolver) => make(lookupOf(resolver)))
 )

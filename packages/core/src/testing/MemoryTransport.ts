@@ -11,6 +11,8 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type * as Address from "../Address.ts"
 import type { Connection, ConnectionOptions } from "../Connection.ts"
+import { InvalidTls } from "../HandshakeReason.ts"
+import * as LifecycleHub from "../internal/LifecycleHub.ts"
 import * as WireConnection from "../internal/WireConnection.ts"
 import type { Listener, ListenOptions } from "../Listener.ts"
 import { type ConnectOptions, Transport } from "../Transport.ts"
@@ -41,6 +43,8 @@ export interface Options {
   readonly buffer?: number
 }
 
+const noTls = new InvalidTls({ detail: "a network in memory has no TLS" })
+
 const make = (options: Options) =>
   Effect.gen(function*() {
     const medium = yield* Medium.make({
@@ -57,8 +61,17 @@ const make = (options: Options) =>
     let resetAfter = Infinity
     let links = 0
 
-    const connected = (end: Link.End, how: ConnectionOptions): Effect.Effect<Connection> =>
-      Effect.tap(WireConnection.make(end.wire, how), (connection) => Effect.sync(() => ends.set(connection, end)))
+    const hub = yield* LifecycleHub.make
+
+    const connected = (
+      end: Link.End,
+      how: ConnectionOptions,
+      from: Omit<WireConnection.Origin, "hub">
+    ): Effect.Effect<Connection> =>
+      Effect.tap(
+        WireConnection.make(end.wire, how, { ...from, hub }),
+        (connection) => Effect.sync(() => ends.set(connection, end))
+      )
 
     const listen = (
       local: Address.Address,
@@ -73,10 +86,11 @@ const make = (options: Options) =>
             const detail = "a network in memory has neither descriptors nor reusePort"
             return fail(new TransportReason.InvalidAddress({ code: "ENOTSUP", detail }))
           }
+          if (how.tls !== undefined) return fail(noTls)
           const bound = hosts.bind(local)
           if (bound === undefined) return fail(new TransportReason.AddressInUse({ code: "EADDRINUSE" }))
           const listener: MemoryListener.MemoryListener = MemoryListener.make(bound, how, {
-            connect: connected,
+            connect: (end, draining) => connected(end, how, { side: "accepted", draining }),
             takeError: () => acceptErrors.shift(),
             bind: () => hosts.set(bound, listener),
             unbind: () => hosts.delete(bound)
@@ -101,7 +115,7 @@ const make = (options: Options) =>
           Effect.fail(new ConnectError({ reason, remote, attempts: [{ remote, reason }] }))
         let end: Link.End | undefined
         const handshake = Effect.gen(function*() {
-          const problem = hosts.problem(remote)
+          const problem = how.tls === undefined ? hosts.problem(remote) : noTls
           if (problem !== undefined) {
             return yield* Effect.fail(new ConnectError({ reason: problem, remote, attempts: [] }))
           }
@@ -126,7 +140,7 @@ const make = (options: Options) =>
         })).pipe(
           // The listener's side may have it already.
           Effect.onError(() => Effect.sync(() => end?.abort())),
-          Effect.flatMap((dialler) => connected(dialler, how)),
+          Effect.flatMap((dialler) => connected(dialler, how, { side: "dialled", draining: Effect.never })),
           Effect.tap((connection) => Effect.addFinalizer(() => connection.close()))
         )
       })
@@ -150,7 +164,9 @@ const make = (options: Options) =>
           for (const listener of hosts.all()) listener.wake()
         })
     })
-    return Context.make(Transport, Transport.of({ listen, connect })).pipe(Context.add(MemoryNetwork, network))
+    return Context.make(Transport, Transport.of({ listen, connect, events: hub.events })).pipe(
+      Context.add(MemoryNetwork, network)
+    )
   })
 
 /**
@@ -171,7 +187,7 @@ const make = (options: Options) =>
  *
  * **Limits**: every host name is a host of its own that exists; `localhost` is 127.0.0.1. `0.0.0.0` and `::` listen on
  * all. Word that the reader has taken bytes, and the repetition of lost segments, take no time of their own. `noDelay`,
- * `keepAlive`, `ipv6Only` and `family` change nothing; `fd` and `reusePort` are refused with `ENOTSUP`. What a closed
+ * `keepAlive`, `ipv6Only` and `family` change nothing; `fd` and `reusePort` are refused with `ENOTSUP`, `tls` with `InvalidTls`. What a closed
  * layer's network still held is lost, and nobody is told.
  *
  * @category layers

@@ -4,6 +4,8 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
+import * as Stream from "effect/Stream"
+import { unasked } from "../../../../tests/support/FakeConnection.ts"
 
 const address = { host: "127.0.0.1", port: 1 }
 const reason: ConnectionState.CloseReason = { _tag: "Graceful", initiator: "self" }
@@ -11,6 +13,7 @@ const closed = Effect.succeed(reason)
 
 /** Everything about it is over already. */
 export const connection: Connection.Connection = {
+  ...unasked,
   id: 0,
   local: address,
   remote: address,
@@ -50,7 +53,11 @@ export const make = (): FakeTransport => {
   return {
     layer: Layer.succeed(
       Transport.Transport,
-      Transport.Transport.of({ listen: () => Effect.succeed(listener), connect: () => Effect.die("not here") })
+      Transport.Transport.of({
+        listen: () => Effect.succeed(listener),
+        connect: () => Effect.die("not here"),
+        events: Stream.empty
+      })
     ),
     offer: (it) => Queue.offerUnsafe(queue, it),
     fail: (error) => Queue.failCauseUnsafe(queue, Cause.fail(error)),

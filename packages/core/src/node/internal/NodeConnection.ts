@@ -1,4 +1,5 @@
-// A Connection on a net.Socket. The hot paths, receive and sendAll, are plain functions under one Effect a batch.
+// A Connection on a net.Socket, and from a TLS handshake on over a TLSSocket. The hot paths, receive and sendAll, are plain
+// functions under one Effect a batch.
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
@@ -6,103 +7,175 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Net from "node:net"
 import * as Address from "../../Address.ts"
-import type { Connection } from "../../Connection.ts"
+import type { Connection, Traffic } from "../../Connection.ts"
 import * as ConnectionState from "../../ConnectionState.ts"
-import { nextConnectionId } from "../../internal/connectionId.ts"
-import { Inbox, type Received } from "../../internal/Inbox.ts"
-import { ReceiveError, SendError } from "../../TransportError.ts"
+import { HandshakeAborted, InvalidTls, PlaintextWaiting } from "../../HandshakeReason.ts"
+import { type Filler, Inbox, type Received } from "../../internal/Inbox.ts"
+import type { LifecycleHub, Subject } from "../../internal/LifecycleHub.ts"
+import type { Session, Upgrade } from "../../Tls.ts"
+import { HandshakeError, ReceiveError, SendError } from "../../TransportError.ts"
 import * as TransportReason from "../../TransportReason.ts"
+import type { Ends } from "./endpoint.ts"
+import { type Cancel, handshake } from "./handshake.ts"
+import { afterFin, Linger, reset } from "./Linger.ts"
 import { type Settings, timerMillis } from "./settings.ts"
 import { Stalls } from "./Stalls.ts"
 import * as Sweeper from "./Sweeper.ts"
+import * as untilQuiet from "./untilQuiet.ts"
 
-interface Addresses {
-  readonly local: Address.Address
-  readonly remote: Address.Address
+/** Where connections come from: the same for all of a listener, or of a dial. */
+export interface Origin {
+  readonly side: Subject["side"]
+  readonly settings: Settings
+  /** Resolves when the listener drains. */
+  readonly draining: Effect.Effect<void>
+  readonly hub: LifecycleHub
 }
 
-// What close still takes from a peer that keeps sending, before it stops waiting for the peer's FIN.
-const maxDiscard = 65_536
+/** A handshake under way. */
+interface Handshaking {
+  /** For those who wait for its end. */
+  readonly over: Deferred.Deferred<void>
+  /** The connection is over before it. */
+  readonly fail: (error: HandshakeError) => void
+  cancel: Cancel
+}
 
-// How long shutdownRead follows a peer that keeps sending. A turn of the loop brings up to 2 MiB (libuv).
-const maxDrainBytes = 1_048_576
-const maxDrainTurns = 16
-
+const nothing = new Uint8Array(0)
 const done = Exit.fail(Cause.Done())
 
-export class NodeConnection implements Connection, Sweeper.Waiting {
-  readonly id = nextConnectionId()
+const sizeOf = (chunks: ReadonlyArray<Uint8Array>): number => chunks.reduce((sum, chunk) => sum + chunk.length, 0)
+
+// The listeners of every socket are the same functions: a closure for each would be a tenth of what a connection takes.
+const owner = Symbol("framewire/NodeConnection")
+const ownerOf = (socket: Net.Socket): NodeConnection => {
+  const connection: unknown = Reflect.get(socket, owner)
+  if (connection instanceof NodeConnection) return connection
+  throw new Error("the socket has no connection")
+}
+const listeners = {
+  data(this: Net.Socket, chunk: Uint8Array) {
+    ownerOf(this).onData(chunk)
+  },
+  end(this: Net.Socket) {
+    ownerOf(this).onEnd(this)
+  },
+  finish(this: Net.Socket) {
+    ownerOf(this).onFinish(this)
+  },
+  error(this: Net.Socket, cause: unknown) {
+    ownerOf(this).onError(this, cause)
+  },
+  close(this: Net.Socket) {
+    ownerOf(this).onClose(this)
+  }
+} as const
+
+export class NodeConnection implements Connection, Sweeper.Waiting, Filler {
+  readonly id: number
   readonly local: Address.Address
   readonly remote: Address.Address
 
-  readonly #socket: Net.Socket
-  readonly #settings: Settings
-  readonly #released = Deferred.makeUnsafe<ConnectionState.CloseReason>()
-  #state: ConnectionState.ConnectionState = ConnectionState.open
-  readonly #inbox = new Inbox(() => this.#resume())
+  readonly #origin: Origin
+  /** The host that was dialled: for a server's certificate to bear. */
+  readonly #host: string
+  readonly #tcp: Net.Socket
+  /** The same, or TLS over it. */
+  #socket: Net.Socket
+  #released: Deferred.Deferred<ConnectionState.CloseReason> | undefined
+  #state = ConnectionState.open
+  readonly #inbox = new Inbox(this)
   /** As many bytes as have arrived and wait pause the socket. */
   #readLimit: number
   #reading = false
   /** What send says when it comes too late, and the platform has not failed; else that we have closed. */
   #sendEnd: TransportReason.TransportReason | undefined
   #stalls: Stalls | undefined
-  /** What we waited for in vain. */
-  #timedOut: TransportReason.TimedOut | undefined
-  /** Bytes discarded while closing; below 0, we are not. */
-  #discarded = -1
-  #lingering: NodeJS.Timeout | undefined
+  /** Why we gave up: what was waited for in vain, or the handshake. */
+  #givenUp: TransportReason.TransportReason | undefined
+  #handshaking: Handshaking | undefined
+  #session: Session | undefined
+  /** What had gone before TLS. */
+  #plaintext: Traffic | undefined
+  /** While closing. */
+  #linger: Linger | undefined
 
-  constructor(socket: Net.Socket, addresses: Addresses, options: Settings) {
+  constructor(id: number, socket: Net.Socket, { local, remote }: Ends, origin: Origin, host = "") {
+    this.id = id
+    this.local = local
+    this.remote = remote
+    this.#origin = origin
+    this.#host = host
+    this.#tcp = socket
     this.#socket = socket
-    this.#settings = options
-    this.#readLimit = options.readBuffer
-    this.local = addresses.local
-    this.remote = addresses.remote
+    const { keepAlive, readBuffer } = origin.settings
+    this.#readLimit = readBuffer
+    if (keepAlive !== false) socket.setKeepAlive(true, keepAlive.idle, keepAlive.interval, keepAlive.count)
+    this.#listen(socket)
+  }
 
+  #listen(socket: Net.Socket): void {
+    Reflect.set(socket, owner, this)
     // Nothing flows before the first receive.
     socket.pause()
-    socket.on("data", this.#onData)
-    socket.on("end", () => this.#onEnd())
-    socket.on("finish", () => this.#dispatch({ _tag: "SelfFin" }))
-    socket.on("error", (cause) => this.#onError(cause))
-    socket.on("close", () => this.#onClose())
+    socket.on("data", listeners.data)
+    socket.on("end", listeners.end)
+    socket.on("finish", listeners.finish)
+    socket.on("error", listeners.error)
+    socket.on("close", listeners.close)
+  }
+
+  get side(): Subject["side"] {
+    return this.#origin.side
   }
 
   get receive(): Received {
-    return this.#inbox.receive
+    return this.#inbox
   }
 
-  // Functions, not methods: `Effect.flatMap(connection.receive, connection.sendAll)` has to work.
-  readonly send = (bytes: Uint8Array): Effect.Effect<void, SendError> => this.sendAll([bytes])
+  // Getters of functions, not methods: `Effect.flatMap(connection.receive, connection.sendAll)` has to work.
+  get send() {
+    return (bytes: Uint8Array): Effect.Effect<void, SendError> => this.sendAll([bytes])
+  }
 
-  readonly sendAll = (chunks: ReadonlyArray<Uint8Array>): Effect.Effect<void, SendError> =>
-    Effect.callback((resume) => {
-      const socket = this.#socket
-      if (!socket.writable) return resume(Effect.fail(this.#sendError()))
-      if (chunks.length === 0) return resume(Effect.void)
-      const waiting = socket.writableLength
-      if (waiting > this.#settings.maxWriteBuffer) {
-        const limit = this.#settings.maxWriteBuffer
-        return resume(Effect.fail(this.#sendError(new TransportReason.WriteBufferExceeded({ waiting, limit }))))
-      }
-      // The callback, and not 'drain', fires in every case: also when the socket is destroyed while bytes wait.
-      const onWritten = (error?: Error | null) => {
+  get sendAll() {
+    return (chunks: ReadonlyArray<Uint8Array>): Effect.Effect<void, SendError> =>
+      Effect.suspend(() => {
+        const socket = this.#socket
+        if (this.#handshaking !== undefined) return this.#afterHandshake(this.sendAll(chunks))
+        if (!socket.writable) return Effect.fail(this.#sendError())
+        if (chunks.length === 0) return Effect.void
+        const waiting = socket.writableLength
+        const limit = this.#origin.settings.maxWriteBuffer
+        if (waiting > limit) {
+          return Effect.fail(this.#sendError(new TransportReason.WriteBufferExceeded({ waiting, limit })))
+        }
+        if (chunks.length === 1) socket.write(chunks[0]!)
+        else {
+          socket.cork()
+          for (const chunk of chunks) socket.write(chunk)
+          socket.uncork()
+        }
+        // The kernel has taken everything already. A write that failed at once leaves nothing waiting either, but its error.
+        if (socket.writableLength === 0 && socket.errored === null) return Effect.void
+        this.#watch()
+        return this.#sent
+      })
+  }
+
+  /** Suspends until what was written is with the kernel. */
+  get #sent(): Effect.Effect<void, SendError> {
+    return Effect.callback((resume) => {
+      // Behind the others: its callback, and not 'drain', comes in every case, also when the socket is destroyed meanwhile.
+      this.#socket.write(nothing, (error) => {
         this.#stalls?.wrote()
         resume(error == null ? Effect.void : Effect.fail(this.#sendError()))
-      }
-      const last = chunks.length - 1
-      if (last > 0) socket.cork()
-      for (let i = 0; i < last; i++) socket.write(chunks[i]!)
-      socket.write(chunks[last]!, onWritten)
-      if (last > 0) socket.uncork()
-      // The kernel has taken everything already: no need to suspend until the callback's tick. A write that failed at
-      // once leaves nothing waiting either, but its error.
-      if (socket.writableLength === 0 && socket.errored === null) resume(Effect.void)
-      else this.#watch()
+      })
     })
+  }
 
   get shutdownWrite(): Effect.Effect<void, SendError> {
-    return Effect.callback((resume) => {
+    return this.#afterHandshake(Effect.callback((resume) => {
       const socket = this.#socket
       if (socket.writableFinished) return resume(Effect.void)
       if (socket.destroyed) return resume(Effect.fail(this.#sendError()))
@@ -113,55 +186,121 @@ export class NodeConnection implements Connection, Sweeper.Waiting {
         this.#dispatch({ _tag: "SelfFin" })
         resume(Effect.void)
       })
-    })
+    }))
   }
 
   get shutdownRead(): Effect.Effect<void> {
-    return Effect.callback((resume) => {
+    return this.#afterHandshake(Effect.callback((resume) => {
       if (this.#inbox.end !== undefined) return resume(Effect.void)
       const socket = this.#socket
-      // What waits in the kernel has arrived, too: read on until two turns of the loop, and so one whole poll of it,
-      // bring nothing; a peer that never stops sending is stopped after some.
-      this.#readLimit = this.#inbox.size + maxDrainBytes
-      this.#resume()
-      let turns = 0
-      let quiet = 0
-      let before = socket.bytesRead
-      const turn = () => {
+      // What waits in the kernel has arrived, too.
+      this.#readLimit = this.#inbox.size + untilQuiet.maxBytes
+      this.wanted()
+      untilQuiet.untilQuiet(socket, () => this.#inbox.end !== undefined, () => {
         // It has ended meanwhile, maybe by our own close, which has to read on.
-        if (this.#inbox.end !== undefined) return resume(Effect.void)
-        quiet = socket.bytesRead === before ? quiet + 1 : 0
-        before = socket.bytesRead
-        if (++turns < maxDrainTurns && quiet < 2) {
-          setImmediate(turn)
-          return
+        if (this.#inbox.end === undefined) {
+          this.#reading = false
+          socket.pause()
+          this.#keepBuffered()
+          this.#inbox.finish(done)
         }
-        this.#reading = false
-        socket.pause()
-        this.#keepBuffered()
-        this.#inbox.finish(done)
         resume(Effect.void)
-      }
-      setImmediate(turn)
-    })
+      })
+    }))
   }
 
-  readonly close = (options?: { readonly linger?: Duration.Input }): Effect.Effect<ConnectionState.CloseReason> =>
-    Effect.suspend(() => {
-      if (this.#state._tag !== "Closing" && this.#state._tag !== "Closed") {
-        this.#dispatch({ _tag: "Close" })
-        this.#linger(options?.linger === undefined ? this.#settings.lingerMillis : timerMillis(options.linger))
-      }
-      return this.closed
-    })
+  get close() {
+    return (options?: { readonly linger?: Duration.Input }): Effect.Effect<ConnectionState.CloseReason> =>
+      Effect.suspend(() => {
+        if (this.#handshaking !== undefined) return this.abort
+        if (this.#state._tag !== "Closing" && this.#state._tag !== "Closed") {
+          this.#dispatch({ _tag: "Close" })
+          this.#sendEnd = undefined
+          this.#inbox.finish(Exit.fail(this.#receiveError()))
+          const { lingerMillis } = this.#origin.settings
+          const millis = options?.linger === undefined ? lingerMillis : timerMillis(options.linger)
+          this.#linger = new Linger(this.#socket, millis, () => this.#expire())
+        }
+        return this.closed
+      })
+  }
 
   get abort(): Effect.Effect<ConnectionState.CloseReason> {
     return Effect.suspend(() => {
       this.#dispatch({ _tag: "Abort" })
       this.#sendEnd = undefined
-      this.#afterFin(() => this.#reset())
+      afterFin(this.#socket, () => this.#reset())
       return this.closed
     })
+  }
+
+  get upgradeTls() {
+    return (tls: Upgrade): Effect.Effect<Session, HandshakeError> =>
+      Effect.callback((resume) => {
+        const fail = (error: HandshakeError) => resume(Effect.fail(error))
+        if (this.#state._tag === "Closing" || this.#state._tag === "Closed") return fail(this.#handshakeError())
+        if (this.#state._tag !== "Open" || this.#session !== undefined) {
+          const detail = `the connection is ${this.#state._tag === "Open" ? "secured already" : this.#state._tag}`
+          return fail(this.#handshakeError(new InvalidTls({ detail })))
+        }
+        const handshaking: Handshaking = { over: Deferred.makeUnsafe(), fail, cancel: () => {} }
+        this.#handshaking = handshaking
+        this.#dispatch({ _tag: "HandshakeStarted" })
+        const tcp = this.#tcp
+        this.#reading = false
+        tcp.pause()
+        this.#keepBuffered()
+        tcp.off("data", listeners.data)
+
+        const onFailed = (reason: TransportReason.TransportReason) => {
+          this.#giveUp(reason, this.#handshakeError(reason))
+          // The peer may yet hear from TLS why; but not if it is to blame, or is slow.
+          if (reason._tag === "TimedOut" || reason._tag === "PlaintextWaiting") this.#reset()
+          else tcp.destroy()
+        }
+        const waiting = this.#inbox.takeAll()
+        const received = sizeOf(waiting)
+        if (received > 0 && tls.received === undefined) return onFailed(new PlaintextWaiting({ bytes: received }))
+        const early = [...tls.received ?? [], ...waiting]
+        this.#plaintext = { received: tcp.bytesRead - sizeOf(early), sent: tcp.bytesWritten }
+        for (const chunk of early.toReversed()) if (chunk.length > 0) tcp.unshift(chunk)
+
+        handshaking.cancel = handshake({
+          socket: tcp,
+          host: this.#host,
+          tls,
+          onFailed,
+          onSecured: (socket, session) => {
+            this.#handshaking = undefined
+            this.#session = session
+            this.#socket = socket
+            this.#listen(socket)
+            this.#dispatch({ _tag: "Secured" })
+            Deferred.doneUnsafe(handshaking.over, Exit.void)
+            if (this.#inbox.isWaiting) this.wanted()
+            resume(Effect.succeed(session))
+          }
+        })
+        return this.abort
+      })
+  }
+
+  get tls(): Effect.Effect<Session | undefined> {
+    return Effect.sync(() => this.#session)
+  }
+
+  get traffic(): Effect.Effect<Traffic> {
+    return Effect.sync(() => {
+      const socket = this.#socket
+      const { received, sent } = this.#plaintext ?? { received: 0, sent: 0 }
+      // During a handshake the socket below has more than the application's bytes.
+      if (this.#plaintext !== undefined && socket === this.#tcp) return { received, sent }
+      return { received: received + socket.bytesRead, sent: sent + socket.bytesWritten - socket.writableLength }
+    })
+  }
+
+  get draining(): Effect.Effect<void> {
+    return this.#origin.draining
   }
 
   get state(): Effect.Effect<ConnectionState.ConnectionState> {
@@ -169,22 +308,36 @@ export class NodeConnection implements Connection, Sweeper.Waiting {
   }
 
   get closed(): Effect.Effect<ConnectionState.CloseReason> {
-    return Deferred.await(this.#released)
+    return Effect.suspend(() =>
+      this.#state._tag === "Closed"
+        ? Effect.succeed(this.#state.reason)
+        : Deferred.await(this.#released ??= Deferred.makeUnsafe())
+    )
   }
 
   /** For the sweeper, while this waits for something that may never come. */
   sweep(now: number): boolean {
     const { _tag } = this.#state
     if (this.#stalls === undefined || _tag === "Closing" || _tag === "Closed") return false
-    const stall = this.#stalls.check(now, this.#socket, this.#state, this.#isFull(), this.#settings)
+    const stall = this.#stalls.check(now, this.#socket, this.#tcp, this.#state, this.#isFull(), this.#origin.settings)
     if (typeof stall === "boolean") return stall
     const error = stall.direction === "send" ? this.#sendError(stall.reason) : this.#receiveError(stall.reason)
-    this.#timedOut = stall.reason
+    this.#giveUp(stall.reason, error)
+    afterFin(this.#socket, () => this.#reset())
+    return false
+  }
+
+  #afterHandshake<A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    return Effect.suspend(() =>
+      this.#handshaking === undefined ? effect : Effect.andThen(Deferred.await(this.#handshaking.over), effect)
+    )
+  }
+
+  #giveUp(reason: TransportReason.TransportReason, error: ConnectionState.Failure): void {
+    this.#givenUp = reason
     this.#keepBuffered()
     this.#dispatch({ _tag: "Failed", error })
-    this.#inbox.finish(Exit.fail(this.#receiveError(stall.reason)))
-    this.#afterFin(() => this.#reset())
-    return false
+    this.#inbox.finish(Exit.fail(this.#receiveError(reason)))
   }
 
   #watch(): void {
@@ -197,12 +350,26 @@ export class NodeConnection implements Connection, Sweeper.Waiting {
   }
 
   #dispatch(event: ConnectionState.ConnectionEvent): void {
-    this.#state = ConnectionState.transition(this.#state, event)
+    const from = this.#state
+    this.#state = ConnectionState.transition(from, event)
+    this.#origin.hub.moved(this, from, this.#state)
     if (this.#state._tag === "WriteClosed") this.#watch()
+    // A handshake ends with the connection.
+    const handshaking = this.#handshaking
+    if (handshaking === undefined || this.#state._tag === "Handshaking" || this.#state._tag === "Open") return
+    this.#handshaking = undefined
+    handshaking.cancel()
+    const given = event._tag === "Failed" && event.error._tag === "HandshakeError"
+    const error = given ? event.error : this.#handshakeError()
+    // Fibers go on at once, and the socket is not freed yet.
+    queueMicrotask(() => {
+      handshaking.fail(error)
+      Deferred.doneUnsafe(handshaking.over, Exit.void)
+    })
   }
 
-  readonly #onData = (chunk: Uint8Array): void => {
-    if (this.#discarded >= 0) return this.#discard(chunk.length)
+  onData(chunk: Uint8Array): void {
+    if (this.#linger !== undefined) return this.#linger.discard(chunk.length)
     this.#inbox.add(chunk)
     this.#inbox.wake()
     if (this.#isFull()) {
@@ -212,12 +379,19 @@ export class NodeConnection implements Connection, Sweeper.Waiting {
     }
   }
 
-  #onEnd(): void {
+  // Once TLS stands over it, the socket below says nothing of its own.
+  onEnd(socket: Net.Socket): void {
+    if (socket !== this.#socket || this.#handshaking !== undefined) return
     this.#dispatch({ _tag: "PeerFin" })
     this.#inbox.finish(done)
   }
 
-  #onError(cause: unknown): void {
+  onFinish(socket: Net.Socket): void {
+    if (socket === this.#socket) this.#dispatch({ _tag: "SelfFin" })
+  }
+
+  onError(socket: Net.Socket, cause: unknown): void {
+    if (socket !== this.#socket) return
     this.#keepBuffered()
     const receiveError = this.#receiveError(TransportReason.fromCause(cause))
     // Node's `syscall` says which direction failed, if not more.
@@ -226,69 +400,53 @@ export class NodeConnection implements Connection, Sweeper.Waiting {
       : receiveError
     this.#dispatch({ _tag: "Failed", error })
     this.#inbox.finish(Exit.fail(receiveError))
+    // node:tls tells of an alert and leaves the socket open.
+    socket.destroy()
   }
 
-  #onClose(): void {
-    clearTimeout(this.#lingering)
+  onClose(socket: Net.Socket): void {
+    if (socket !== this.#socket) return
+    this.#linger?.stop()
+    if (this.#handshaking !== undefined) {
+      const reason = new HandshakeAborted({})
+      this.#giveUp(reason, this.#handshakeError(reason))
+    }
     this.#keepBuffered()
     this.#dispatch({ _tag: "Released" })
     this.#inbox.finish(Exit.fail(this.#receiveError()))
-    if (this.#state._tag === "Closed") Deferred.doneUnsafe(this.#released, Exit.succeed(this.#state.reason))
+    if (this.#state._tag !== "Closed" || this.#released === undefined) return
+    Deferred.doneUnsafe(this.#released, Exit.succeed(this.#state.reason))
   }
 
   /** A paused stream still holds what the platform read before: bytes go before the error or the end. */
   #keepBuffered(): void {
     if (this.#inbox.end !== undefined) return
-    this.#socket.off("data", this.#onData)
+    this.#socket.off("data", listeners.data)
     for (let chunk: Uint8Array | null; (chunk = this.#socket.read()) !== null;) this.#inbox.add(chunk)
-    this.#socket.on("data", this.#onData)
+    this.#socket.on("data", listeners.data)
   }
 
-  #resume(): void {
+  /** For the inbox. */
+  wanted(): void {
     if (this.#reading || this.#inbox.end !== undefined || this.#socket.destroyed) return
+    if (this.#handshaking !== undefined) return
     this.#reading = true
     this.#socket.resume()
   }
 
-  #linger(millis: number): void {
-    this.#discarded = 0
-    this.#sendEnd = undefined
-    this.#inbox.finish(Exit.fail(this.#receiveError()))
-    this.#socket.end()
-    this.#socket.resume()
-    this.#lingering = setTimeout(() => this.#expire(), millis)
-  }
-
-  #discard(bytes: number): void {
-    if (this.#discarded > maxDiscard) return
-    this.#discarded += bytes
-    if (this.#discarded > maxDiscard) this.#expire()
-  }
-
   /** The peer did not finish in time. What the kernel has taken it may deliver still; what it has not is lost with RST. */
   #expire(): void {
-    this.#afterFin(() => {
-      this.#dispatch({ _tag: "LingerExpired" })
-      if (this.#socket.writableFinished) this.#socket.destroy()
-      else this.#reset()
-    })
+    this.#dispatch({ _tag: "LingerExpired" })
+    if (this.#socket.writableFinished) this.#socket.destroy()
+    else this.#reset()
   }
 
-  /** RST is TCP's; a Unix domain socket has none, and its peer sees the end. */
   #reset(): void {
-    if (Address.isUnix(this.remote)) this.#socket.destroy()
-    else this.#socket.resetAndDestroy()
+    reset(this.#tcp, Address.isUnix(this.remote))
   }
 
-  /**
-   * At once, but not in the one turn of the loop in which FIN is being sent: libuv refuses RST then (EINVAL), and
-   * node:net forgets the descriptor.
-   */
-  #afterFin(free: () => void): void {
-    const socket = this.#socket
-    const sending = socket.writableEnded && !socket.writableFinished && socket.writableLength === 0
-    if (sending && !socket.destroyed) socket.once("finish", free)
-    else free()
+  #handshakeError(reason = this.#sendFailure()): HandshakeError {
+    return new HandshakeError({ reason, local: this.local, remote: this.remote })
   }
 
   #receiveError(reason: TransportReason.TransportReason = new TransportReason.ConnectionClosed({})): ReceiveError {
@@ -300,7 +458,7 @@ export class NodeConnection implements Connection, Sweeper.Waiting {
   }
 
   #sendFailure(): TransportReason.TransportReason {
-    if (this.#timedOut !== undefined) return this.#timedOut
+    if (this.#givenUp !== undefined) return this.#givenUp
     // The stream knows of an error before its event comes.
     const { errored } = this.#socket
     return errored === null

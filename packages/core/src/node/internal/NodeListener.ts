@@ -1,18 +1,22 @@
 // A Listener on net.Server: on one after the other, because each suspension ends one.
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type * as Net from "node:net"
 import type * as Address from "../../Address.ts"
-import type { AcceptShed, Listener, ListenOptions } from "../../Listener.ts"
+import * as ConnectionState from "../../ConnectionState.ts"
+import { nextConnectionId } from "../../internal/connectionId.ts"
+import type { LifecycleHub } from "../../internal/LifecycleHub.ts"
+import type { Listener, ListenOptions } from "../../Listener.ts"
 import { ListenError } from "../../TransportError.ts"
 import * as TransportReason from "../../TransportReason.ts"
 import { bind } from "./bind.ts"
 import * as descriptorBudget from "./descriptorBudget.ts"
-import { addressesOf } from "./endpoint.ts"
-import { NodeConnection } from "./NodeConnection.ts"
+import { endsOfAccepted } from "./endpoint.ts"
+import { NodeConnection, type Origin } from "./NodeConnection.ts"
 import { settings } from "./settings.ts"
 
 // The bounds of drain: each turn of the loop accepts one connection (libuv).
@@ -36,9 +40,11 @@ const closeEmpty = (server: Net.Server, accepted: () => number): Effect.Effect<v
     turn(-1, 0)
   })
 
+/** Without regard to `options.tls`. */
 export const make = (
+  hub: LifecycleHub,
   local: Address.Address,
-  options: ListenOptions = {}
+  options: ListenOptions
 ): Effect.Effect<Listener, ListenError, Scope.Scope> =>
   Effect.gen(function*() {
     const { fd, onShed } = options
@@ -48,13 +54,16 @@ export const make = (
       capacity: backlog,
       strategy: "dropping"
     })
+    const draining = Latch.makeUnsafe()
+    const origin: Origin = { side: "accepted", settings: connectionSettings, draining: draining.await, hub }
     let came = 0
     let shed = 0
     const onConnection = (socket: Net.Socket) => {
       came++
       // In the same tick, so that an error listener is there before the first error can be.
-      const connection = new NodeConnection(socket, addressesOf(socket, local), connectionSettings)
-      const reason: AcceptShed["reason"] | undefined = descriptorBudget.isShort()
+      const connection = new NodeConnection(nextConnectionId(), socket, endsOfAccepted(socket, address), origin)
+      hub.moved(connection, undefined, ConnectionState.open)
+      const reason = descriptorBudget.isShort()
         ? "descriptors"
         : Queue.offerUnsafe(arrived, connection)
         ? undefined
@@ -81,6 +90,8 @@ export const make = (
       if (server.listening) server.close()
       Queue.endUnsafe(arrived)
     }
+    // Until it is known which port the kernel has chosen, nobody comes.
+    let address = local
     const current = yield* Effect.acquireRelease(
       Effect.map(listen(local, fd), (server) => ({ server })),
       (current) =>
@@ -96,7 +107,7 @@ export const make = (
       { interruptible: true }
     )
     const bound = current.server.address()
-    const address = typeof bound === "object" && bound !== null ? { host: bound.address, port: bound.port } : local
+    if (typeof bound === "object" && bound !== null) address = { host: bound.address, port: bound.port }
     const watch = (server: Net.Server) =>
       server.on("error", (cause) =>
         Queue.failCauseUnsafe(
@@ -130,13 +141,14 @@ export const make = (
         if (over) stop(server)
       })
     )
-    const drain = oneByOne(() =>
-      Effect.map(
+    const drain = oneByOne(() => {
+      draining.openUnsafe()
+      return Effect.map(
         // The queue of an inherited descriptor stays with the process that passed it, for the next that listens.
         fd === undefined && current.server.listening ? closeEmpty(current.server, () => came) : Effect.void,
         () => stop(current.server)
       )
-    )
+    })
 
     const accept = Effect.acquireRelease(Queue.take(arrived), (connection) => connection.close(), {
       interruptible: true

@@ -19,8 +19,8 @@ const stall = (direction: Stall["direction"], afterMillis: number, waitedFor: st
  * Bytes of the write under way that the kernel has not taken. Only the handle knows: `writableLength` stands still until
  * the whole write is done. A private field of node:net, as its own timeouts use it; without it, whole writes are progress.
  */
-const queued = (socket: Net.Socket): number => {
-  const handle: unknown = Reflect.get(socket, "_handle")
+const queued = (tcp: Net.Socket): number => {
+  const handle: unknown = Reflect.get(tcp, "_handle")
   const size: unknown = typeof handle === "object" && handle !== null ? Reflect.get(handle, "writeQueueSize") : 0
   return typeof size === "number" ? size : 0
 }
@@ -43,13 +43,14 @@ export class Stalls {
   check(
     now: number,
     socket: Net.Socket,
+    tcp: Net.Socket,
     state: ConnectionState,
     isFull: boolean,
     settings: Settings
   ): Stall | boolean {
     const unsent = socket.writableLength
     if (unsent > 0) {
-      const waiting = queued(socket)
+      const waiting = queued(tcp)
       if (this.#writing === 0 || unsent < this.#unsent || waiting < this.#queued) this.#writing = now
       this.#unsent = unsent
       this.#queued = waiting

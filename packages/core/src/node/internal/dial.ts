@@ -2,11 +2,14 @@
 import * as Effect from "effect/Effect"
 import * as Net from "node:net"
 import * as Address from "../../Address.ts"
+import * as ConnectionState from "../../ConnectionState.ts"
+import { nextConnectionId } from "../../internal/connectionId.ts"
+import type { LifecycleHub } from "../../internal/LifecycleHub.ts"
 import type { ConnectOptions } from "../../Transport.ts"
 import { type Attempt, ConnectError } from "../../TransportError.ts"
 import * as TransportReason from "../../TransportReason.ts"
-import { addressesOf, endpointProblem } from "./endpoint.ts"
-import { NodeConnection } from "./NodeConnection.ts"
+import { endpointProblem, endsOf } from "./endpoint.ts"
+import { NodeConnection, type Origin } from "./NodeConnection.ts"
 import { type Race, race } from "./race.ts"
 import { type Lookup, resolve, systemLookup } from "./resolve.ts"
 import { settings, timerMillis } from "./settings.ts"
@@ -47,13 +50,27 @@ const problemOf = (remote: Address.Address, options: ConnectOptions): TransportR
  * The family and local address do not apply to the path of a Unix socket.
  */
 export const dial = (
+  hub: LifecycleHub,
   remote: Address.Address,
-  options: ConnectOptions = {},
+  options: ConnectOptions,
   lookup: Lookup = systemLookup
 ): Effect.Effect<NodeConnection, ConnectError> =>
   Effect.callback((resume) => {
-    const fail = (reason: TransportReason.TransportReason, attempts: ReadonlyArray<Attempt>) =>
-      resume(Effect.fail(new ConnectError({ reason, remote, attempts })))
+    const id = nextConnectionId()
+    let state: ConnectionState.ConnectionState | undefined
+    const move = (to: ConnectionState.ConnectionState) => {
+      hub.moved({ id, side: "dialled", local: undefined, remote }, state, to)
+      state = to
+    }
+    const dispatch = (event: ConnectionState.ConnectionEvent) => {
+      if (state !== undefined) move(ConnectionState.transition(state, event))
+    }
+    const fail = (reason: TransportReason.TransportReason, attempts: ReadonlyArray<Attempt>) => {
+      const error = new ConnectError({ reason, remote, attempts })
+      dispatch({ _tag: "Failed", error })
+      dispatch({ _tag: "Released" })
+      resume(Effect.fail(error))
+    }
     const problem = problemOf(remote, options)
     if (problem !== undefined) return fail(problem, [])
 
@@ -63,9 +80,11 @@ export const dial = (
     const delayMillis = Math.max(minAttemptDelay, timerMillis(options.attemptDelay ?? 250))
     let racing: Race | undefined
     let over = false
+    let resolving: void | (() => void)
     const end = () => {
       over = true
       clearTimeout(deadline)
+      if (typeof resolving === "function") resolving()
     }
     // Not Effect's clock: the kernel's time is real, also under TestClock.
     const deadline = setTimeout(() => {
@@ -88,7 +107,11 @@ export const dial = (
           }),
         onWinner: (socket, reached) => {
           end()
-          resume(Effect.succeed(new NodeConnection(socket, addressesOf(socket, reached), connectionSettings)))
+          const host = Address.isUnix(remote) ? "localhost" : remote.host
+          const origin: Origin = { side: "dialled", settings: connectionSettings, draining: Effect.never, hub }
+          const connection = new NodeConnection(id, socket, endsOf(socket, reached), origin, host)
+          hub.moved(connection, state, ConnectionState.open)
+          resume(Effect.succeed(connection))
         },
         onLost: (attempts) => {
           end()
@@ -97,20 +120,28 @@ export const dial = (
       })
     }
 
-    if (Address.isUnix(remote) || familyOf(remote.host) !== undefined) start([remote])
-    else {
+    if (Address.isUnix(remote) || familyOf(remote.host) !== undefined) {
+      move(ConnectionState.connecting)
+      start([remote])
+    } else {
       const { host: name, port } = remote
-      resolve(lookup, name, familyWanted(options), (result) => {
+      move(ConnectionState.resolving)
+      resolving = resolve(lookup, name, familyWanted(options), (result) => {
         // A late answer, or a second one.
         if (over || racing !== undefined) return
         if ("_tag" in result) {
           end()
           fail(result, [{ remote, reason: result }])
-        } else start(result.map((host) => ({ host, port })))
+        } else {
+          dispatch({ _tag: "Resolved" })
+          start(result.map((host) => ({ host, port })))
+        }
       })
     }
     return Effect.sync(() => {
       end()
       racing?.cancel(new TransportReason.ConnectionClosed({}))
+      dispatch({ _tag: "Abort" })
+      dispatch({ _tag: "Released" })
     })
   })

@@ -3,6 +3,12 @@ import type * as Net from "node:net"
 import * as Address from "../../Address.ts"
 import * as TransportReason from "../../TransportReason.ts"
 
+/** Both ends of a connection. */
+export interface Ends {
+  readonly local: Address.Address
+  readonly remote: Address.Address
+}
+
 // sun_path of sockaddr_un has 108 bytes with the final NUL on Linux, 104 on macOS and BSD.
 const maxPathBytes = process.platform === "linux" ? 107 : 103
 
@@ -24,14 +30,19 @@ export const endpointProblem = (address: Address.Address): TransportReason.Inval
 }
 
 /** Both ends of a connected socket. A Unix socket has no address of its own, so it gets the one that was asked for. */
-export const addressesOf = (
-  socket: Net.Socket,
-  asked: Address.Address
-): { readonly local: Address.Address; readonly remote: Address.Address } => {
+export const endsOf = (socket: Net.Socket, asked: Address.Address): Ends => {
   if (Address.isUnix(asked)) return { local: asked, remote: asked }
   // A socket that was reset before we looked has no addresses any more.
-  return {
-    local: { host: socket.localAddress ?? "", port: socket.localPort ?? 0 },
-    remote: { host: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 }
-  }
+  return { local: { host: socket.localAddress ?? "", port: socket.localPort ?? 0 }, remote: remoteOf(socket) }
 }
+
+const remoteOf = (socket: Net.Socket): Address.Address => ({
+  host: socket.remoteAddress ?? "",
+  port: socket.remotePort ?? 0
+})
+
+/** The same of one that was accepted: where a listener is not bound to all interfaces, its address is the local one. */
+export const endsOfAccepted = (socket: Net.Socket, bound: Address.Address): Ends =>
+  Address.isUnix(bound) || bound.host === "0.0.0.0" || bound.host === "::"
+    ? endsOf(socket, bound)
+    : { local: bound, remote: remoteOf(socket) }

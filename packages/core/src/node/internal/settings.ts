@@ -11,11 +11,12 @@ export interface Settings {
   readonly writeMillis: number
   readonly halfCloseMillis: number
   readonly readStallMillis: number
+  readonly keepAlive: { readonly idle: number; readonly interval: number; readonly count: number } | false
   readonly socket: Net.ServerOpts
 }
 
 export const settings = (options: ConnectionOptions = {}): Settings => {
-  const keepAlive = options.keepAlive ?? "30 seconds"
+  const keepAlive = options.keepAlive ?? {}
   return {
     lingerMillis: timerMillis(options.linger ?? "2 seconds"),
     readBuffer: Math.max(1, options.readBuffer ?? 65_536),
@@ -23,11 +24,14 @@ export const settings = (options: ConnectionOptions = {}): Settings => {
     writeMillis: timerMillis(options.writeTimeout ?? "30 seconds"),
     halfCloseMillis: timerMillis(options.halfCloseTimeout ?? "5 minutes"),
     readStallMillis: timerMillis(options.readStallTimeout ?? "5 minutes"),
+    keepAlive: keepAlive !== false && {
+      idle: probeMillis(keepAlive.idle ?? "30 seconds"),
+      interval: probeMillis(keepAlive.interval ?? "5 seconds"),
+      count: Math.min(Math.max(Math.trunc(keepAlive.count ?? 4), 1), 127)
+    },
     socket: {
       allowHalfOpen: true,
       noDelay: options.noDelay ?? true,
-      keepAlive: keepAlive !== false,
-      keepAliveInitialDelay: keepAlive === false ? 0 : probeMillis(keepAlive),
       // The stream is to hold nothing back: a paused one stops the platform at the next chunk.
       highWaterMark: 0
     }

@@ -21,7 +21,7 @@ export const make = (
   address: Address,
   options: ListenOptions,
   hooks: {
-    readonly connect: (end: End, options: ListenOptions) => Effect.Effect<Connection>
+    readonly connect: (end: End, draining: Effect.Effect<void>) => Effect.Effect<Connection>
     readonly takeError: () => TransportReason.TransportReason | undefined
     /** False where the address is in use. */
     readonly bind: () => boolean
@@ -31,6 +31,7 @@ export const make = (
   const backlog = options.backlog ?? 511
   const waiting: Array<End> = []
   const news = Latch.makeUnsafe()
+  const draining = Latch.makeUnsafe()
   let stopped = false
   let accepted = 0
   let shed = 0
@@ -47,7 +48,7 @@ export const make = (
       const end = waiting.shift()
       if (end !== undefined) {
         return Effect.tap(
-          hooks.connect(end, options),
+          hooks.connect(end, draining.await),
           (connection) => Effect.addFinalizer(() => connection.close())
         )
       }
@@ -66,7 +67,10 @@ export const make = (
       const reason = new TransportReason.AddressInUse({ code: "EADDRINUSE" })
       return Effect.fail(new ListenError({ reason, local: address }))
     }),
-    drain: Effect.sync(stop),
+    drain: Effect.sync(() => {
+      draining.openUnsafe()
+      stop()
+    }),
     counters: Effect.sync(() => ({ accepted, shed })),
     offer: (end) => {
       if (waiting.length >= backlog) {

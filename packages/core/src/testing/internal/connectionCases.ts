@@ -2,8 +2,11 @@
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import type { Address } from "../../Address.ts"
-import type { Transport } from "../../Transport.ts"
+import type { Connection } from "../../Connection.ts"
+import type { LifecycleEvent } from "../../Lifecycle.ts"
+import { Transport } from "../../Transport.ts"
 import { bytes, difference, equal, fork, outcome, pattern, receive, settle, suspended, text } from "./check.ts"
 import { pair } from "./pair.ts"
 
@@ -42,6 +45,53 @@ export const connectionCases = ({ address, large }: Setting): ReadonlyArray<Body
         yield* dialled.send(bytes("hello"))
         yield* accepted.sendAll([(yield* receive(accepted, 5)).bytes])
         yield* equal("the echo", yield* text(dialled, 5), "hello")
+      }),
+
+    "Connection: traffic counts the bytes of both directions": () =>
+      Effect.gen(function*() {
+        const { accepted, dialled } = yield* opened
+        yield* dialled.sendAll(["hello", "", "!"].map(bytes))
+        yield* receive(accepted, 6)
+        yield* accepted.send(bytes("bye"))
+        yield* receive(dialled, 3)
+        yield* equal("of the dialled end", yield* dialled.traffic, { received: 3, sent: 6 })
+        yield* equal("of the accepted end", yield* accepted.traffic, { received: 6, sent: 3 })
+        yield* Effect.all([dialled.close(), accepted.close()], { concurrency: "unbounded" })
+        yield* equal("after the end", yield* dialled.traffic, { received: 3, sent: 6 })
+      }),
+
+    "Connection: its life is told, state by state": () =>
+      Effect.gen(function*() {
+        const { events } = yield* Transport
+        const seen: Array<LifecycleEvent> = []
+        const watching = yield* fork(Stream.runForEach(events, (event) => Effect.sync(() => void seen.push(event))))
+        yield* settle
+        const { accepted, dialled } = yield* opened
+        yield* fork(dialled.close())
+        yield* outcome(accepted.receive)
+        yield* accepted.close()
+        yield* dialled.closed
+        yield* settle
+        yield* Fiber.interrupt(watching)
+        const states = (connection: Connection) => {
+          const its = seen.filter(({ id }) => id === connection.id)
+          const chained = its.every(({ from }, index) => index === 0 || from === its[index - 1]?.to)
+          return { states: its.map(({ to }) => to._tag), chained, side: its[0]?.side, remote: its.at(-1)?.remote }
+        }
+        const ends = [states(dialled), states(accepted)]
+        yield* equal("sides", ends.map(({ side }) => side), ["dialled", "accepted"])
+        yield* equal("remotes", ends.map(({ remote }) => remote), [dialled.remote, accepted.remote])
+        yield* equal("each from the one before", ends.map(({ chained }) => chained), [true, true])
+        yield* equal("first and last", ends.map(({ states }) => [states.includes("Open"), states.at(-1)]), [
+          [true, "Closed"],
+          [true, "Closed"]
+        ])
+        yield* equal("the peer's FIN", ends[1]?.states.includes("ReadClosed"), true)
+        yield* equal(
+          "in sequence",
+          seen.every(({ sequence }, i) => i === 0 || sequence === seen[i - 1]!.sequence + 1),
+          true
+        )
       }),
 
     "Connection: an echo of chunks, some of them empty, comes back in order": () =>

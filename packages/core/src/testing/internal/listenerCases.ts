@@ -114,6 +114,20 @@ export const listenerCases = ({ address, reset }: Setting): ReadonlyArray<Body> 
         yield* equal("listen", yield* outcome(Effect.scoped(Transport.listen(listener.address))), "success")
       }),
 
+    "Listener: drain is told to the connections that it accepted, before and after": () =>
+      Effect.gen(function*() {
+        const { listener } = yield* listening
+        const dialled = yield* connected(listener.address)
+        const before = yield* admitted(listener)
+        yield* connected(listener.address)
+        const draining = yield* fork(before.draining)
+        yield* suspended("draining", draining)
+        yield* listener.drain
+        yield* Fiber.join(draining)
+        yield* (yield* admitted(listener)).draining
+        yield* suspended("draining of a dialled one", yield* fork(dialled.draining))
+      }),
+
     "Listener 5: suspend refuses who comes, hands out who had come, and resume listens at the same address": () =>
       Effect.gen(function*() {
         const { listener } = yield* listening

@@ -1,0 +1,94 @@
+// A Listener whose connections are secured by TLS before anybody has them, side by side.
+import type * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FiberSet from "effect/FiberSet"
+import * as Pull from "effect/Pull"
+import * as Queue from "effect/Queue"
+import * as Scope from "effect/Scope"
+import type { Connection } from "../Connection.ts"
+import type { Listener, ListenOptions } from "../Listener.ts"
+import type * as Tls from "../Tls.ts"
+import type { ListenError } from "../TransportError.ts"
+
+interface Secured {
+  readonly connection: Connection
+  readonly scope: Scope.Closeable
+}
+
+export const make = (
+  listener: Listener,
+  server: Tls.ServerOptions,
+  { backlog = 511, onShed }: ListenOptions
+): Effect.Effect<Listener, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const ready = yield* Queue.unbounded<Secured, ListenError | Cause.Done>()
+    /** In a handshake, or done and not accepted. */
+    let waiting = 0
+    let shed = 0
+    const end = ({ connection, scope }: Secured) => Effect.andThen(connection.abort, Scope.close(scope, Exit.void))
+    yield* Effect.addFinalizer(() =>
+      Effect.suspend(() => {
+        const left: Array<Effect.Effect<void>> = []
+        for (let next = Queue.takeUnsafe(ready); next?._tag === "Success"; next = Queue.takeUnsafe(ready)) {
+          left.push(end(next.value))
+        }
+        Queue.endUnsafe(ready)
+        return Effect.all(left, { concurrency: "unbounded", discard: true })
+      })
+    )
+    const handshakes = yield* FiberSet.make<void>()
+
+    const secure = (secured: Secured) =>
+      secured.connection.upgradeTls({ server }).pipe(
+        Effect.map(() => void Queue.offerUnsafe(ready, secured)),
+        Effect.catch((error) =>
+          Effect.suspend(() => {
+            waiting--
+            shed++
+            const { remote } = secured.connection
+            onShed?.({ _tag: "AcceptShed", reason: "handshake", remote, error })
+            return Scope.close(secured.scope, Exit.void)
+          })
+        ),
+        Effect.onInterrupt(() => Scope.close(secured.scope, Exit.void))
+      )
+    const admit = (secured: Secured) => {
+      if (waiting >= backlog) {
+        shed++
+        const { remote } = secured.connection
+        onShed?.({ _tag: "AcceptShed", reason: "backlog", remote })
+        return end(secured)
+      }
+      waiting++
+      return FiberSet.run(handshakes, Effect.interruptible(secure(secured)))
+    }
+    const acceptOne = Effect.uninterruptibleMask((restore) => {
+      const scope = Scope.makeUnsafe()
+      return Effect.flatMap(
+        restore(Scope.provide(listener.accept, scope)),
+        (connection) => admit({ connection, scope })
+      )
+    })
+    yield* Effect.forever(acceptOne, { disableYield: true }).pipe(
+      Pull.catchDone(() => Effect.andThen(FiberSet.awaitEmpty(handshakes), Queue.end(ready))),
+      Effect.catch((error: ListenError) => Queue.fail(ready, error)),
+      Effect.forkScoped
+    )
+
+    return {
+      ...listener,
+      accept: Effect.uninterruptibleMask((restore) =>
+        Effect.gen(function*() {
+          const { connection, scope } = yield* restore(Queue.take(ready))
+          waiting--
+          yield* Effect.addFinalizer((exit) => Scope.close(scope, exit))
+          return connection
+        })
+      ),
+      counters: Effect.map(listener.counters, (below) => ({
+        accepted: below.accepted - shed,
+        shed: below.shed + shed
+      }))
+    }
+  })

@@ -1,0 +1,10 @@
+// What every hand-made Connection of a test has alike: the parts that its test does not ask for.
+import type { Connection } from "@framewire/core"
+import * as Effect from "effect/Effect"
+
+export const unasked: Pick<Connection.Connection, "upgradeTls" | "tls" | "traffic" | "draining"> = {
+  upgradeTls: () => Effect.die("not asked for"),
+  tls: Effect.succeed(undefined),
+  traffic: Effect.die("not asked for"),
+  draining: Effect.never
+}
