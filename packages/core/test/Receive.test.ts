@@ -5,6 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scheduler from "effect/Scheduler"
 import { createHash } from "node:crypto"
+import { capricious } from "../../../tests/support/Capricious.ts"
 import {
   bothWays,
   bounded,
@@ -335,6 +336,16 @@ describe("interrupting a receive loses nothing", () => {
         text += String(next.value)
       }
       assert.strictEqual(text, sent.join(""))
+    })))
+
+  it.live("that waits, wherever the runtime yields: bytes that come between two steps wake it", () =>
+    bounded(Effect.gen(function*() {
+      const { connection, peer } = yield* dialled()
+      for (let seed = 0; seed < 100; seed++) {
+        const receive = yield* Effect.forkChild(capricious(seed)(received(connection)))
+        yield* peer.write("once")
+        assert.strictEqual(yield* Fiber.join(receive), "once")
+      }
     })))
 
   // The fiber of a receive may have to yield between two steps, and be interrupted there.
