@@ -271,6 +271,18 @@ describe("faults", () => {
       assert.deepStrictEqual(yield* receiveAll(server), { text: "last words", end: "end" })
     })))
 
+  it.effect("resetAfter: no byte after the one that breaks it, also where bytes come a picosecond apart", () =>
+    on({ rechunk: 1, bandwidth: 1e15 })(Effect.gen(function*() {
+      const network = yield* MemoryNetwork.MemoryNetwork
+      yield* network.resetAfter(3)
+      const { client, server } = yield* pair()
+      const receiving = yield* fork(receiveAll(server))
+      yield* client.send(bytes("0123456789"))
+      assert.isUndefined(receiving.pollUnsafe(), "the reader ran inside of the writer's step")
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(yield* Fiber.join(receiving), { text: "012", end: "ConnectionReset" })
+    })))
+
   it.effect("resetAfter: both ends are reset at byte n, and the next connection is not", () =>
     on({ rechunk: 4 })(Effect.gen(function*() {
       const network = yield* MemoryNetwork.MemoryNetwork
