@@ -6,11 +6,11 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Metric from "effect/Metric"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import { isDeepStrictEqual } from "node:util"
+import * as Fibers from "./support/Fibers.ts"
 import { anyPort, bounded, bytes, descriptors, eventually, Raw } from "./support/index.ts"
 
 const cycles = 10_000
@@ -110,19 +110,9 @@ const churn = <R>(more: Record<string, Cycle<R>>) =>
     return Array.from(ends)
   }).pipe(Effect.scoped, Random.withSeed("churn"))
 
-/** Effect's own count of fibers: of those whose context has the service, as all have that are started from here. */
-const fibers = () => {
-  let running = 0
-  const service: Metric.FiberRuntimeMetricsService = {
-    recordFiberStart: () => void running++,
-    recordFiberEnd: () => void running--
-  }
-  return { running: () => running, count: Effect.provideService(Metric.FiberRuntimeMetrics, service) }
-}
-
 describe(`${cycles} cycles with random faults leave the same number of descriptors and fibers as before`, () => {
   it.live("over TCP", () => {
-    const { count, running } = fibers()
+    const { count, running } = Fibers.make()
     const sockets = () => process.getActiveResourcesInfo().filter((name) => name.startsWith("TCP")).length
     const now = () => ({ descriptors: descriptors(), sockets: sockets(), fibers: running() })
     return count(bounded(
@@ -164,7 +154,7 @@ describe(`${cycles} cycles with random faults leave the same number of descripto
   }, 60_000)
 
   it.effect("in memory", () => {
-    const { count, running } = fibers()
+    const { count, running } = Fibers.make()
     const passing = Effect.forever(Effect.andThen(TestClock.adjust("1 millis"), Effect.yieldNow))
     const body = Effect.gen(function*() {
       const network = yield* MemoryNetwork.MemoryNetwork
