@@ -174,6 +174,14 @@ describe("determinism", () => {
 })
 
 describe("addresses", () => {
+  it.effect("connect takes no port where somebody listens", () =>
+    on({})(Effect.gen(function*() {
+      const port = portOf((yield* Transport.listen(anyPort)).address)
+      const listener = yield* Transport.listen({ host: "127.0.0.1", port: port + 1 })
+      const client = yield* Transport.connect(listener.address, { linger: 0 })
+      assert.notInclude([port, port + 1], portOf(client.local))
+    })))
+
   it.effect("0 picks a free port, each its own; a taken one is AddressInUse", () =>
     on({})(Effect.gen(function*() {
       const one = yield* Transport.listen(anyPort)
