@@ -5,7 +5,6 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scheduler from "effect/Scheduler"
 import { createHash } from "node:crypto"
-import { capricious } from "../../../tests/support/Capricious.ts"
 import {
   bothWays,
   bounded,
@@ -338,15 +337,22 @@ describe("interrupting a receive loses nothing", () => {
       assert.strictEqual(text, sent.join(""))
     })))
 
-  it.live("that waits, wherever the runtime yields: bytes that come between two steps wake it", () =>
-    bounded(Effect.gen(function*() {
-      const { connection, peer } = yield* dialled()
-      for (let seed = 0; seed < 100; seed++) {
-        const receive = yield* Effect.forkChild(capricious(seed)(received(connection)))
+  // With 2 the runtime does nothing but yield.
+  for (let operations = 3; operations <= 12; operations++) {
+    it.live(`that begins to wait, and has to yield after ${operations} operations while bytes come`, () =>
+      bounded(Effect.gen(function*() {
+        const pair = yield* dialled()
+        yield* flowing(pair)
+        const { connection, peer } = pair
+        // They are read in the turn of the loop to which the fiber yields.
         yield* peer.write("once")
+        const receive = yield* Effect.forkChild(
+          Effect.provideService(received(connection), Scheduler.MaxOpsBeforeYield, operations),
+          { startImmediately: true }
+        )
         assert.strictEqual(yield* Fiber.join(receive), "once")
-      }
-    })))
+      })))
+  }
 
   // The fiber of a receive may have to yield between two steps, and be interrupted there.
   for (let operations = 2; operations <= 12; operations++) {
