@@ -59,7 +59,8 @@ export class AddressNotAvailable extends Data.TaggedError("AddressNotAvailable")
 }
 
 /**
- * `EACCES`, `EPERM`: a privileged port, a directory without permission, a firewall.
+ * `EACCES`, `EPERM`, `EROFS`: a privileged port, a directory without permission or on a read-only file system, a route or
+ * firewall that prohibits it.
  *
  * @category reasons
  * @since 0.1.0
@@ -70,8 +71,8 @@ export class PermissionDenied extends Data.TaggedError("PermissionDenied")<Fault
 }
 
 /**
- * `EINVAL`, `EAFNOSUPPORT`, `ENOTSUP`, `ENOTDIR`, or refused by us before any system call: a port out of range, a path
- * too long.
+ * `EINVAL`, `EAFNOSUPPORT`, `ENOTSUP`, `ENOTDIR`, `EPROTOTYPE` (a Unix socket of datagrams), or refused by us before any
+ * system call: a port out of range, a path too long.
  *
  * @category reasons
  * @since 0.1.0
@@ -84,7 +85,7 @@ export class InvalidAddress extends Data.TaggedError("InvalidAddress")<Fault & {
 }
 
 /**
- * `ENOTFOUND`: the name has no address.
+ * `ENOTFOUND`, `EAI_ADDRFAMILY`, `EAI_FAIL`: the name has no address, or none of the family.
  *
  * @category reasons
  * @since 0.1.0
@@ -106,8 +107,8 @@ export class ResolverUnavailable extends Data.TaggedError("ResolverUnavailable")
 }
 
 /**
- * `EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`: this process or host is out of descriptors or memory. `EAGAIN`: the queue of
- * the Unix socket that we connect to is full.
+ * `EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`, `EAI_MEMORY`: this process or host is out of descriptors or memory. `ENOSPC`:
+ * the file system has no room for a Unix socket. `EAGAIN`: the queue of the Unix socket that we connect to is full.
  *
  * @category reasons
  * @since 0.1.0
@@ -129,7 +130,8 @@ export class ConnectionRefused extends Data.TaggedError("ConnectionRefused")<Fau
 }
 
 /**
- * `ENETUNREACH`, `EHOSTUNREACH`, `ENETDOWN`, `EHOSTDOWN`: no route to the address.
+ * `ENETUNREACH`, `EHOSTUNREACH`, `ENETDOWN`, `EHOSTDOWN`, `ENONET`: no route to the address. `ENOPROTOOPT`: the host says
+ * that it has no TCP.
  *
  * @category reasons
  * @since 0.1.0
@@ -259,18 +261,30 @@ const byCode: Record<string, new(fault: Fault) => TransportReason> = {
   EADDRNOTAVAIL: AddressNotAvailable,
   EACCES: PermissionDenied,
   EPERM: PermissionDenied,
+  EROFS: PermissionDenied,
   EINVAL: InvalidAddress,
   EAFNOSUPPORT: InvalidAddress,
   ENOTSUP: InvalidAddress,
   EOPNOTSUPP: InvalidAddress,
   ENAMETOOLONG: InvalidAddress,
   ENOTDIR: InvalidAddress,
+  EPROTOTYPE: InvalidAddress,
+  // What a resolver of the user's gave node:net to listen on.
+  ERR_INVALID_IP_ADDRESS: InvalidAddress,
+  EAI_FAMILY: InvalidAddress,
   ENOTFOUND: NameNotFound,
+  // Node's own name for these two is ENOTFOUND, but not of every resolver.
+  EAI_NONAME: NameNotFound,
+  EAI_NODATA: NameNotFound,
+  EAI_ADDRFAMILY: NameNotFound,
+  EAI_FAIL: NameNotFound,
   EAI_AGAIN: ResolverUnavailable,
   EMFILE: ResourceExhausted,
   ENFILE: ResourceExhausted,
   ENOBUFS: ResourceExhausted,
   ENOMEM: ResourceExhausted,
+  EAI_MEMORY: ResourceExhausted,
+  ENOSPC: ResourceExhausted,
   // connect(2) to a Unix socket whose queue is full.
   EAGAIN: ResourceExhausted,
   ECONNREFUSED: ConnectionRefused,
@@ -279,6 +293,9 @@ const byCode: Record<string, new(fault: Fault) => TransportReason> = {
   EHOSTUNREACH: Unreachable,
   ENETDOWN: Unreachable,
   EHOSTDOWN: Unreachable,
+  // ICMP: host isolated, protocol unreachable.
+  ENONET: Unreachable,
+  ENOPROTOOPT: Unreachable,
   ETIMEDOUT: TimedOut,
   ECONNRESET: ConnectionReset,
   ECONNABORTED: ConnectionReset,

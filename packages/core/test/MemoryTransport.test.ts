@@ -174,6 +174,14 @@ describe("determinism", () => {
 })
 
 describe("addresses", () => {
+  it.effect("connect takes no port where somebody listens", () =>
+    on({})(Effect.gen(function*() {
+      const port = portOf((yield* Transport.listen(anyPort)).address)
+      const listener = yield* Transport.listen({ host: "127.0.0.1", port: port + 1 })
+      const client = yield* Transport.connect(listener.address, { linger: 0 })
+      assert.notInclude([port, port + 1], portOf(client.local))
+    })))
+
   it.effect("0 picks a free port, each its own; a taken one is AddressInUse", () =>
     on({})(Effect.gen(function*() {
       const one = yield* Transport.listen(anyPort)
@@ -269,6 +277,18 @@ describe("faults", () => {
       assert.strictEqual(reasonOf(yield* Fiber.join(close)), "LingerExpired")
       yield* network.heal
       assert.deepStrictEqual(yield* receiveAll(server), { text: "last words", end: "end" })
+    })))
+
+  it.effect("resetAfter: no byte after the one that breaks it, also where bytes come a picosecond apart", () =>
+    on({ rechunk: 1, bandwidth: 1e15 })(Effect.gen(function*() {
+      const network = yield* MemoryNetwork.MemoryNetwork
+      yield* network.resetAfter(3)
+      const { client, server } = yield* pair()
+      const receiving = yield* fork(receiveAll(server))
+      yield* client.send(bytes("0123456789"))
+      assert.isUndefined(receiving.pollUnsafe(), "the reader ran inside of the writer's step")
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(yield* Fiber.join(receiving), { text: "012", end: "ConnectionReset" })
     })))
 
   it.effect("resetAfter: both ends are reset at byte n, and the next connection is not", () =>

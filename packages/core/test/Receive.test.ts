@@ -337,6 +337,23 @@ describe("interrupting a receive loses nothing", () => {
       assert.strictEqual(text, sent.join(""))
     })))
 
+  // With 2 the runtime does nothing but yield.
+  for (let operations = 3; operations <= 12; operations++) {
+    it.live(`that begins to wait, and has to yield after ${operations} operations while bytes come`, () =>
+      bounded(Effect.gen(function*() {
+        const pair = yield* dialled()
+        yield* flowing(pair)
+        const { connection, peer } = pair
+        // They are read in the turn of the loop to which the fiber yields.
+        yield* peer.write("once")
+        const receive = yield* Effect.forkChild(
+          Effect.provideService(received(connection), Scheduler.MaxOpsBeforeYield, operations),
+          { startImmediately: true }
+        )
+        assert.strictEqual(yield* Fiber.join(receive), "once")
+      })))
+  }
+
   // The fiber of a receive may have to yield between two steps, and be interrupted there.
   for (let operations = 2; operations <= 12; operations++) {
     it.live(`that finds bytes and has to yield after ${operations} operations`, () =>

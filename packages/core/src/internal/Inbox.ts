@@ -41,6 +41,8 @@ export class Inbox extends Effectable.Class<Arr.NonEmptyReadonlyArray<Uint8Array
     if (this.#chunks.length > 0) return Effect.sync(() => this.#take())
     return this.end ?? Effect.callback((resume) => {
       if (this.#waiter !== undefined) return resume(secondReceiver)
+      // The runtime may have yielded since.
+      if (this.#isReady()) return resume(this)
       this.#waiter = resume
       this.#filler.wanted()
       return Effect.sync(() => {
@@ -77,9 +79,13 @@ export class Inbox extends Effectable.Class<Arr.NonEmptyReadonlyArray<Uint8Array
   /** Resumes whoever waits, if there is something for it. */
   wake(): void {
     const resume = this.#waiter
-    if (resume === undefined || this.#chunks.length === 0 && this.end === undefined) return
+    if (resume === undefined || !this.#isReady()) return
     this.#waiter = undefined
     resume(this)
+  }
+
+  #isReady(): boolean {
+    return this.#chunks.length > 0 || this.end !== undefined
   }
 
   #take(): Arr.NonEmptyReadonlyArray<Uint8Array> {

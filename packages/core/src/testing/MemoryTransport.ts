@@ -116,8 +116,11 @@ const make = (options: Options) =>
         let end: Link.End | undefined
         const handshake = Effect.gen(function*() {
           const problem = how.tls === undefined ? hosts.problem(remote) : noTls
-          if (problem !== undefined) {
-            return yield* Effect.fail(new ConnectError({ reason: problem, remote, attempts: [] }))
+          const source = problem ?? hosts.source(remote, how.localAddress)
+          if ("_tag" in source) {
+            return yield* source._tag === "InvalidAddress"
+              ? Effect.fail(new ConnectError({ reason: source, remote, attempts: [] }))
+              : fail(source)
           }
           yield* travel
           const listener = hosts.find(remote)
@@ -125,7 +128,7 @@ const make = (options: Options) =>
             yield* travel
             return yield* fail(new TransportReason.ConnectionRefused({ code: "ECONNREFUSED" }))
           }
-          const addresses = { dialler: hosts.source(remote, how.localAddress), listener: listener.address }
+          const addresses = { dialler: source, listener: listener.address }
           const link = yield* Link.make(medium, `link ${++links}`, addresses, resetAfter)
           resetAfter = Infinity
           end = link.dialler

@@ -1,6 +1,7 @@
 import { type Address, type Connection, type ConnectionState, type Listener, Transport } from "@framewire/core"
 import { NodeTransport } from "@framewire/core/node"
 import * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -24,13 +25,14 @@ export const anyPort: Address.TcpAddress = { host: "127.0.0.1", port: 0 }
 
 /** On real sockets, and a hang is a failure: also the hang of a finalizer, which no interruption ends. */
 export const bounded = <A, E>(
-  body: Effect.Effect<A, E, Scope.Scope | Transport.Transport>
+  body: Effect.Effect<A, E, Scope.Scope | Transport.Transport>,
+  timeout: Duration.Input = "10 seconds"
 ): Effect.Effect<A, E | Cause.TimeoutError> =>
   Effect.scoped(body).pipe(
     Effect.provide(NodeTransport.layer),
     Effect.forkDetach({ startImmediately: true }),
     Effect.flatMap(Fiber.join),
-    Effect.timeout("10 seconds")
+    Effect.timeout(timeout)
   )
 
 /** Suspends until it is so; the bound is the test's. */

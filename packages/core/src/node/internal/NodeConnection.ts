@@ -53,23 +53,21 @@ const ownerOf = (socket: Net.Socket): NodeConnection => {
   if (connection instanceof NodeConnection) return connection
   throw new Error("the socket has no connection")
 }
-const listeners = {
-  data(this: Net.Socket, chunk: Uint8Array) {
-    ownerOf(this).onData(chunk)
-  },
-  end(this: Net.Socket) {
-    ownerOf(this).onEnd(this)
-  },
-  finish(this: Net.Socket) {
-    ownerOf(this).onFinish(this)
-  },
-  error(this: Net.Socket, cause: unknown) {
-    ownerOf(this).onError(this, cause)
-  },
-  close(this: Net.Socket) {
-    ownerOf(this).onClose(this)
-  }
-} as const
+function onData(this: Net.Socket, chunk: Uint8Array): void {
+  ownerOf(this).onData(chunk)
+}
+function onEnd(this: Net.Socket): void {
+  ownerOf(this).onEnd(this)
+}
+function onFinish(this: Net.Socket): void {
+  ownerOf(this).onFinish(this)
+}
+function onError(this: Net.Socket, cause: unknown): void {
+  ownerOf(this).onError(this, cause)
+}
+function onClose(this: Net.Socket): void {
+  ownerOf(this).onClose(this)
+}
 
 export class NodeConnection implements Connection, Sweeper.Waiting, Filler {
   readonly id: number
@@ -118,11 +116,11 @@ export class NodeConnection implements Connection, Sweeper.Waiting, Filler {
     Reflect.set(socket, owner, this)
     // Nothing flows before the first receive.
     socket.pause()
-    socket.on("data", listeners.data)
-    socket.on("end", listeners.end)
-    socket.on("finish", listeners.finish)
-    socket.on("error", listeners.error)
-    socket.on("close", listeners.close)
+    socket.on("data", onData)
+    socket.on("end", onEnd)
+    socket.on("finish", onFinish)
+    socket.on("error", onError)
+    socket.on("close", onClose)
   }
 
   get side(): Subject["side"] {
@@ -135,32 +133,35 @@ export class NodeConnection implements Connection, Sweeper.Waiting, Filler {
 
   // Getters of functions, not methods: `Effect.flatMap(connection.receive, connection.sendAll)` has to work.
   get send() {
-    return (bytes: Uint8Array): Effect.Effect<void, SendError> => this.sendAll([bytes])
+    return (bytes: Uint8Array): Effect.Effect<void, SendError> => this.#send([bytes])
   }
 
   get sendAll() {
-    return (chunks: ReadonlyArray<Uint8Array>): Effect.Effect<void, SendError> =>
-      Effect.suspend(() => {
-        const socket = this.#socket
-        if (this.#handshaking !== undefined) return this.#afterHandshake(this.sendAll(chunks))
-        if (!socket.writable) return Effect.fail(this.#sendError())
-        if (chunks.length === 0) return Effect.void
-        const waiting = socket.writableLength
-        const limit = this.#origin.settings.maxWriteBuffer
-        if (waiting > limit) {
-          return Effect.fail(this.#sendError(new TransportReason.WriteBufferExceeded({ waiting, limit })))
-        }
-        if (chunks.length === 1) socket.write(chunks[0]!)
-        else {
-          socket.cork()
-          for (const chunk of chunks) socket.write(chunk)
-          socket.uncork()
-        }
-        // The kernel has taken everything already. A write that failed at once leaves nothing waiting either, but its error.
-        if (socket.writableLength === 0 && socket.errored === null) return Effect.void
-        this.#watch()
-        return this.#sent
-      })
+    return (chunks: ReadonlyArray<Uint8Array>): Effect.Effect<void, SendError> => this.#send(chunks)
+  }
+
+  #send(chunks: ReadonlyArray<Uint8Array>): Effect.Effect<void, SendError> {
+    return Effect.suspend(() => {
+      const socket = this.#socket
+      if (this.#handshaking !== undefined) return this.#afterHandshake(this.#send(chunks))
+      if (!socket.writable) return Effect.fail(this.#sendError())
+      if (chunks.length === 0) return Effect.void
+      const waiting = socket.writableLength
+      const limit = this.#origin.settings.maxWriteBuffer
+      if (waiting > limit) {
+        return Effect.fail(this.#sendError(new TransportReason.WriteBufferExceeded({ waiting, limit })))
+      }
+      if (chunks.length === 1) socket.write(chunks[0]!)
+      else {
+        socket.cork()
+        for (const chunk of chunks) socket.write(chunk)
+        socket.uncork()
+      }
+      // The kernel has taken everything already. A write that failed at once leaves nothing waiting either, but its error.
+      if (socket.writableLength === 0 && socket.errored === null) return Effect.void
+      this.#watch()
+      return this.#sent
+    })
   }
 
   /** Suspends until what was written is with the kernel. */
@@ -250,7 +251,7 @@ export class NodeConnection implements Connection, Sweeper.Waiting, Filler {
         this.#reading = false
         tcp.pause()
         this.#keepBuffered()
-        tcp.off("data", listeners.data)
+        tcp.off("data", onData)
 
         const onFailed = (reason: TransportReason.TransportReason) => {
           this.#giveUp(reason, this.#handshakeError(reason))
@@ -421,9 +422,9 @@ export class NodeConnection implements Connection, Sweeper.Waiting, Filler {
   /** A paused stream still holds what the platform read before: bytes go before the error or the end. */
   #keepBuffered(): void {
     if (this.#inbox.end !== undefined) return
-    this.#socket.off("data", listeners.data)
+    this.#socket.off("data", onData)
     for (let chunk: Uint8Array | null; (chunk = this.#socket.read()) !== null;) this.#inbox.add(chunk)
-    this.#socket.on("data", listeners.data)
+    this.#socket.on("data", onData)
   }
 
   /** For the inbox. */

@@ -1,4 +1,5 @@
 // Which listener is where, and which port is free: the part of a host's kernel that knows addresses.
+import * as Result from "effect/Result"
 import * as Address from "../../Address.ts"
 import * as TransportReason from "../../TransportReason.ts"
 
@@ -8,11 +9,11 @@ export interface Hosts<A> {
   readonly problem: (address: Address.Address) => TransportReason.InvalidAddress | undefined
   /** The address to listen on, with a port, or undefined where it is in use. */
   readonly bind: (address: Address.Address) => Address.Address | undefined
-  /** A local address to reach this one from: as asked for, or any. */
+  /** A local address to reach this one from: as asked for, or any; or why there is none. */
   readonly source: (
     remote: Address.Address,
     asked: { readonly host: string; readonly port?: number } | undefined
-  ) => Address.Address
+  ) => Address.Address | TransportReason.TransportReason
   /** False where another listens there. */
   readonly set: (address: Address.Address, listener: A) => boolean
   readonly delete: (address: Address.Address) => void
@@ -22,6 +23,8 @@ export interface Hosts<A> {
 
 const isAny = (host: string) => host === "0.0.0.0" || host === "::"
 const ipOf = (host: string) => host === "localhost" ? "127.0.0.1" : host
+const familyOf = (host: string) =>
+  Result.isFailure(Address.toSocketAddress({ host, port: 0 })) ? undefined : host.includes(":") ? 6 : 4
 
 const collide = (one: Address.Address, two: Address.Address): boolean => {
   if (Address.isUnix(one) || Address.isUnix(two)) {
@@ -64,7 +67,15 @@ export const make = <A>(): Hosts<A> => {
     source: (remote, asked) => {
       if (Address.isUnix(remote)) return remote
       const host = asked?.host ?? (remote.host.includes(":") ? "::1" : "127.0.0.1")
-      return { host, port: asked?.port || ephemeral() }
+      const port = asked?.port ?? 0
+      const family = familyOf(host)
+      if (family === undefined || family !== (familyOf(ipOf(remote.host)) ?? family) || !Address.isPort(port)) {
+        return new TransportReason.InvalidAddress({
+          detail: `no local address to reach ${Address.format(remote)} from`
+        })
+      }
+      if (port === 0) return free(host) ?? new TransportReason.AddressNotAvailable({ code: "EADDRNOTAVAIL" })
+      return inUse({ host, port }) ? new TransportReason.AddressInUse({ code: "EADDRINUSE" }) : { host, port }
     },
     set: (address, listener) => {
       const other = bound.find((each) => collide(each.address, address))

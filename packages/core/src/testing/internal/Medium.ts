@@ -7,6 +7,9 @@ import * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 
+/** Clocks of milliseconds in floating point: what is due within a microsecond is due. */
+export const resolution = 0.001
+
 export interface Conditions {
   readonly seed: string | number
   readonly latency: Duration.Input | readonly [min: Duration.Input, max: Duration.Input]
@@ -54,7 +57,8 @@ export const make = (conditions: Conditions): Effect.Effect<Medium, never, Scope
       conditions,
       now: () => clock.currentTimeMillisUnsafe(),
       after: (millis, task) => {
-        run(Effect.andThen(millis > 0 ? Effect.sleep(millis) : Effect.yieldNow, Effect.sync(task)))
+        // To sleep for less than the clock can tell apart is not to sleep at all.
+        run(Effect.andThen(millis > resolution ? Effect.sleep(millis) : Effect.yieldNow, Effect.sync(task)))
       },
       random: (name) => Random.withSeed(Random.Random, `${conditions.seed}/${name}`),
       latency: (random) => max > min ? min + random.nextDoubleUnsafe() * (max - min) : min,

@@ -1,7 +1,7 @@
 // One direction of a link, from the writer who waits for room, over the wire, to the reader who has not taken it yet.
 import type * as Random from "effect/Random"
 import type * as TransportReason from "../../TransportReason.ts"
-import type { Medium } from "./Medium.ts"
+import { type Medium, resolution } from "./Medium.ts"
 
 type Reason = TransportReason.TransportReason
 
@@ -26,9 +26,6 @@ export interface Receiver {
   readonly onBytes: (bytes: Uint8Array) => void
   readonly onReset: (reason: Reason) => void
 }
-
-// Clocks of milliseconds in floating point: what is due within a microsecond is due.
-const resolution = 0.001
 
 export class Pipe {
   /** What the reader has not taken. */

@@ -17,9 +17,9 @@ export const listenerCases = ({ address, reset }: Setting): ReadonlyArray<Body> 
     const listener = yield* Scope.provide(Transport.listen(address), scope)
     return { listener, close: Scope.close(scope, Exit.void) }
   })
-  const connected = (to: Address.Address) =>
+  const connected = (to: Address.Address, options: Transport.ConnectOptions = {}) =>
     Effect.tap(
-      Transport.connect(to),
+      Transport.connect(to, options),
       (connection) => Effect.addFinalizer(() => connection.close({ linger: 0 }))
     )
   const admitted = (listener: Listener) =>
@@ -163,6 +163,30 @@ export const listenerCases = ({ address, reset }: Setting): ReadonlyArray<Body> 
         const { close, listener } = yield* listening
         yield* close
         yield* equal("connect", yield* outcome(Effect.scoped(Transport.connect(listener.address))), "ConnectionRefused")
+      }),
+
+    "Transport: localAddress is our end, and the peer sees it": () =>
+      Effect.gen(function*() {
+        const { close, listener: free } = yield* listening
+        yield* close
+        if (Address.isUnix(free.address)) return
+        const { listener } = yield* listening
+        const dialled = yield* connected(listener.address, { localAddress: free.address })
+        yield* equal("our end", dialled.local, free.address)
+        yield* equal("the peer's", (yield* admitted(listener)).remote, free.address)
+      }),
+
+    "Transport: a localAddress where somebody listens is AddressInUse, one that cannot be InvalidAddress": () =>
+      Effect.gen(function*() {
+        const { listener } = yield* listening
+        const from = (localAddress: Address.TcpAddress) =>
+          outcome(Effect.scoped(connected(listener.address, { localAddress })))
+        if (Address.isUnix(listener.address)) return
+        yield* equal("taken", yield* from(listener.address), "AddressInUse")
+        yield* equal("a name", yield* from({ host: "localhost", port: 0 }), "InvalidAddress")
+        yield* equal("a port", yield* from({ ...listener.address, port: 65_536 }), "InvalidAddress")
+        const other = listener.address.host.includes(":") ? "127.0.0.1" : "::1"
+        yield* equal("the other family", yield* from({ host: other, port: 0 }), "InvalidAddress")
       }),
 
     "Transport: an address that cannot be is InvalidAddress, for listen and connect": () =>
