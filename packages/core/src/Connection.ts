@@ -31,7 +31,8 @@ export interface Traffic {
  * **Contract** for whoever implements a transport:
  *
  * 1. Every effect here settles: with a value, a typed error, or when the connection's scope closes.
- * 2. Bytes that arrived are delivered before the error or the end that followed them.
+ * 2. Bytes that arrived are delivered before the error or the end that followed them. Where a send is the first to hear of the
+ *    error, that holds for what was read from the platform: what nobody had wanted to receive goes with the socket (Node).
  * 3. There is exactly one `CloseReason`, and `closed` gives it to everyone who asks, however late.
  * 4. Closing the scope closes the connection gracefully, and never waits for the peer longer than `linger`.
  * 5. FIN is sent by this side only: the peer's half-close does not end our sending.
