@@ -52,7 +52,7 @@ export const connectionCases = ({ address, large }: Setting): ReadonlyArray<Body
         const { accepted, dialled } = yield* opened
         const echoing = yield* fork(accepted.receiveEach(accepted.sendAllUnsafe))
         for (const each of ["a", "bc", "def"]) {
-          dialled.sendAllUnsafe([bytes(each)])
+          yield* dialled.sendAllUnsafe([bytes(each)])
           yield* equal("the echo", yield* text(dialled, each.length), each)
         }
         yield* dialled.shutdownWrite
