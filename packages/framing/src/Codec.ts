@@ -11,6 +11,7 @@ import * as ByteReader from "./ByteReader.ts"
 import * as ByteWriter from "./ByteWriter.ts"
 import * as Decoder from "./Decoder.ts"
 import { FrameError, InvalidJson, InvalidOption, InvalidUtf8, MessageError, SchemaMismatch } from "./FramingError.ts"
+import { textOf } from "./internal/utf8.ts"
 
 /**
  * What both ends of a stream agree on: `In` is what arrives, `Out` what is sent.
@@ -34,7 +35,9 @@ export interface Codec<out In, in Out = In> {
  * @category models
  * @since 0.1.0
  */
-export type Framing = Codec<Uint8Array, Uint8Array>
+export interface Framing extends Codec<Uint8Array, Uint8Array> {
+  readonly decoder: { readonly start: () => Decoder.FrameStep }
+}
 
 /**
  * The payload limit of every framing unless another is asked for: 1 MiB.
@@ -87,7 +90,6 @@ export const duplex = <In, Out>(incoming: Codec<In, never>, outgoing: Codec<unkn
   encode: outgoing.encode
 })
 
-const utf8Decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 const loneSurrogate = /\p{Surrogate}/u
 
 /**
@@ -99,17 +101,26 @@ const loneSurrogate = /\p{Surrogate}/u
  * @category meanings
  * @since 0.1.0
  */
-export const text = (framing: Framing): Codec<string> =>
-  transform(framing, (frame, offset) => {
-    try {
-      return utf8Decoder.decode(frame)
-    } catch {
-      throw new MessageError({ direction: "decode", reason: new InvalidUtf8(), offset })
-    }
-  }, (message) => {
+export const text = (framing: Framing): Codec<string> => {
+  const codec = transform(framing, (frame, offset) => {
+    const text = textOf(frame)
+    if (text !== undefined) return text
+    throw new MessageError({ direction: "decode", reason: new InvalidUtf8(), offset })
+  }, (message: string) => {
     if (!loneSurrogate.test(message)) return ByteWriter.utf8(message)
     throw new MessageError({ direction: "encode", reason: new InvalidUtf8() })
   })
+  return {
+    ...codec,
+    decoder: {
+      start: () => {
+        const { texts } = framing.decoder.start()
+        const step = codec.decoder.start()
+        return texts === undefined ? step : Object.assign(step, { many: texts })
+      }
+    }
+  }
+}
 
 /**
  * Frames as JSON of the shape that a schema says: what JSON has no form for (dates, maps, bytes, `NaN`) is written as
