@@ -48,6 +48,8 @@ export class ByteReader {
   discarded = 0
   /** Bytes that the last step asked for, counted from `offset`; 0 where it could not know. */
   needed = 0
+  /** Frames that were taken since the stream began, refused ones among them. `Decoder.run` counts them. */
+  frames = 0
 
   #received = 0
   #head: Uint8Array = empty

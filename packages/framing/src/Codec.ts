@@ -3,14 +3,15 @@
  *
  * @since 0.1.0
  */
-import * as Cause from "effect/Cause"
-import * as Exit from "effect/Exit"
+import * as SchemaBinary from "effect/encoding/SchemaBinary"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as ByteReader from "./ByteReader.ts"
 import * as ByteWriter from "./ByteWriter.ts"
 import * as Decoder from "./Decoder.ts"
-import { FrameError, InvalidJson, InvalidOption, InvalidUtf8, MessageError, SchemaMismatch } from "./FramingError.ts"
+import { FrameError, InvalidOption, InvalidUtf8, MessageError } from "./FramingError.ts"
+import { parseJson, stringifyJson } from "./internal/json.ts"
+import { through } from "./internal/schema.ts"
 
 /**
  * What both ends of a stream agree on: `In` is what arrives, `Out` what is sent.
@@ -112,62 +113,61 @@ export const text = (framing: Framing): Codec<string> =>
   })
 
 /**
+ * How deep arrays and objects may be nested, both ways: 512 by default.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface JsonOptions {
+  readonly depth?: number
+}
+
+/**
  * Frames as JSON of the shape that a schema says: what JSON has no form for (dates, maps, bytes, `NaN`) is written as
  * `Schema.toCodecJson` does.
  *
- * **Errors**: `MessageError` with the reason `InvalidUtf8`, `InvalidJson` or `SchemaMismatch`; the last also for a message
- * so deep that the schema runs out of stack. A schema that has to wait for something is a defect.
+ * **Limits**: beside that of the framing, `depth`, which is looked at before anything is parsed.
+ *
+ * **Errors**: `MessageError` with the reason `InvalidUtf8`, `InvalidJson` (also for what is nested too deep) or
+ * `SchemaMismatch` with the path in the message; the last also for a message to send so deep that the schema runs out of
+ * stack. A schema that has to wait for something is a defect. Throws `InvalidOption` for a depth that is not 0 to 4096.
  *
  * @category meanings
  * @since 0.1.0
  */
-export const json = <A, E>(schema: Schema.Codec<A, E>): (framing: Framing) => Codec<A> => {
-  const wire = Schema.toCodecJson(schema)
-  const decode = Schema.decodeUnknownExit(wire)
-  const encode = Schema.encodeUnknownExit(wire)
+export const json = <A, E>(
+  schema: Schema.Codec<A, E>,
+  options: JsonOptions = {}
+): (framing: Framing) => Codec<A> => {
+  const { depth = 512 } = options
+  if (!Number.isInteger(depth) || depth < 0 || depth > 4096) {
+    throw new InvalidOption({ option: "depth", value: depth, allowed: "a whole number from 0 to 4096" })
+  }
+  const { decode, encode } = through(Schema.toCodecJson(schema))
   return (framing) =>
     transform(
       text(framing),
-      (line, offset) => {
-        const decoded = decode(parseJson(line, offset))
-        if (Exit.isSuccess(decoded)) return decoded.value
-        throw new MessageError({ direction: "decode", reason: mismatch(decoded.cause), offset })
-      },
-      (message: A) => {
-        const encoded = encode(message)
-        if (Exit.isSuccess(encoded)) return stringifyJson(encoded.value)
-        throw new MessageError({ direction: "encode", reason: mismatch(encoded.cause) })
-      }
+      (line, offset) => decode(parseJson(line, depth, offset), offset),
+      (message: A) => stringifyJson(encode(message), depth)
     )
 }
 
-const mismatch = (cause: Cause.Cause<Schema.SchemaError>): SchemaMismatch => {
-  const error = Cause.squash(cause)
-  // A peer that nests deep enough exhausts the stack of a recursive schema: its fault, not a defect of ours.
-  if (Schema.isSchemaError(error) || error instanceof RangeError) return new SchemaMismatch({ detail: error.message })
-  throw error
-}
-
-const detailOf = (cause: unknown) => cause instanceof Error ? cause.message : String(cause)
-
-const parseJson = (line: string, offset: number): unknown => {
-  try {
-    return JSON.parse(line)
-  } catch (cause) {
-    throw new MessageError({ direction: "decode", reason: new InvalidJson({ detail: detailOf(cause) }), offset })
-  }
-}
-
-const stringifyJson = (value: unknown): string => {
-  let detail = "it has no JSON form"
-  try {
-    // Undefined for a function, a symbol and undefined itself, whatever its type says.
-    const line: string | undefined = JSON.stringify(value)
-    if (line !== undefined) return line
-  } catch (cause) {
-    detail = detailOf(cause)
-  }
-  throw new MessageError({ direction: "encode", reason: new InvalidJson({ detail }) })
+/**
+ * Frames in the compact binary form that Effect's `SchemaBinary` derives from a schema. Old and new versions of a schema
+ * understand each other as it says: fields may be added that are optional.
+ *
+ * **Limits**: beside that of the framing, 512 values within one another; a list whose elements take no bytes has 4 Mi of
+ * them at most.
+ *
+ * **Errors**: `MessageError` with the reason `SchemaMismatch`, for bytes of another form too. A schema that has to wait for
+ * something is a defect.
+ *
+ * @category meanings
+ * @since 0.1.0
+ */
+export const binary = <A, E>(schema: Schema.Codec<A, E>): (framing: Framing) => Codec<A> => {
+  const { decode, encode } = through(SchemaBinary.toCodec(schema))
+  return (framing) => transform(framing, decode, encode)
 }
 
 /**

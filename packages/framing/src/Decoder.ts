@@ -86,7 +86,8 @@ export const run = <A>(
   into: Array<A>,
   atMost = Number.POSITIVE_INFINITY
 ): FrameError | MessageError | undefined => {
-  const full = into.length + atMost
+  const first = into.length
+  const full = first + atMost
   let before = reader.length
   let discarded = reader.discarded
   // The one place where what a step throws becomes a value.
@@ -116,6 +117,12 @@ export const run = <A>(
     if (reader.length === before) {
       throw new Error("a decoder refused a message and took no byte of it", { cause: error })
     }
-    return error
+    // Only here is known how many frames were before it. It is one itself.
+    const frame = reader.frames + into.length - first
+    reader.frames++
+    const { direction, offset, reason } = error
+    return new MessageError({ direction, reason, frame, ...(offset === undefined ? {} : { offset }) })
+  } finally {
+    reader.frames += into.length - first
   }
 }

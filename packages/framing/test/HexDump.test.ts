@@ -59,7 +59,7 @@ describe("HexDump", () => {
       "2 discarded #",
       "2 payload three",
       "2 trailer \n",
-      "3 refused !four\n (the message is not UTF-8, at byte 16 of the stream)",
+      "3 refused !four\n (the message is not UTF-8, in frame 3, at byte 16 of the stream)",
       "4 payload five",
       "4 trailer \n"
     ])
