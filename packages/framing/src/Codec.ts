@@ -9,9 +9,9 @@ import * as Schema from "effect/Schema"
 import * as ByteReader from "./ByteReader.ts"
 import * as ByteWriter from "./ByteWriter.ts"
 import * as Decoder from "./Decoder.ts"
-import { FrameError, InvalidOption, InvalidUtf8, MessageError } from "./FramingError.ts"
+import { FrameError, InvalidOption, InvalidUtf8, Malformed, MessageError } from "./FramingError.ts"
 import { parseJson, stringifyJson } from "./internal/json.ts"
-import { through } from "./internal/schema.ts"
+import { mismatchOf, through } from "./internal/schema.ts"
 
 /**
  * What both ends of a stream agree on: `In` is what arrives, `Out` what is sent.
@@ -169,6 +169,51 @@ export const binary = <A, E>(schema: Schema.Codec<A, E>): (framing: Framing) => 
   const { decode, encode } = through(SchemaBinary.toCodec(schema))
   return (framing) => transform(framing, decode, encode)
 }
+
+/**
+ * Frames in the form of any two functions, such as those of a serialization library. What they throw costs one message.
+ *
+ * **Errors**: `MessageError` with the reason `SchemaMismatch` for a `SchemaError`, `Malformed` for anything else that is
+ * thrown; so a mistake in the functions shows there, too. A `MessageError` that they throw is taken as it is.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Codec, LengthPrefixed } from "@framewire/framing"
+ * import { pack, unpack } from "msgpackr"
+ *
+ * const messages = Codec.functions<unknown>(unpack, pack)(LengthPrefixed.u32be())
+ * ```
+ *
+ * @category meanings
+ * @since 0.1.0
+ */
+export const functions = <In, Out = In>(
+  decode: (frame: Uint8Array) => In,
+  encode: (message: Out) => Uint8Array
+): (framing: Framing) => Codec<In, Out> =>
+(framing) =>
+  transform(framing, (frame, offset) => {
+    try {
+      return decode(frame)
+    } catch (error) {
+      throw error instanceof MessageError
+        ? error
+        : new MessageError({ direction: "decode", reason: thrownReason(error), offset })
+    }
+  }, (message: Out) => {
+    try {
+      return encode(message)
+    } catch (error) {
+      throw error instanceof MessageError
+        ? error
+        : new MessageError({ direction: "encode", reason: thrownReason(error) })
+    }
+  })
+
+const thrownReason = (error: unknown) =>
+  (Schema.isSchemaError(error) ? mismatchOf(error) : undefined) ??
+    new Malformed({ detail: error instanceof Error ? error.message : String(error) })
 
 /**
  * Appends one message to the writer, or leaves the writer as it was.

@@ -7,16 +7,22 @@ import { MessageError, SchemaMismatch } from "../FramingError.ts"
 
 const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
 
-const mismatch = (cause: Cause.Cause<Schema.SchemaError>): SchemaMismatch => {
-  const error = Cause.squash(cause)
+/** What a schema has against a value; undefined for what is no such failure. */
+export const mismatchOf = (error: unknown): SchemaMismatch | undefined => {
   if (Schema.isSchemaError(error)) {
     const [first] = issuesOf(error.issue).issues
     const path = first?.path?.map((segment) => typeof segment === "object" ? segment.key : segment) ?? []
     return new SchemaMismatch({ detail: error.message, path })
   }
   // What is nested deep enough exhausts the stack of a recursive schema: its fault, not a defect of ours.
-  if (error instanceof RangeError) return new SchemaMismatch({ detail: error.message })
-  throw error
+  return error instanceof RangeError ? new SchemaMismatch({ detail: error.message }) : undefined
+}
+
+const mismatch = (cause: Cause.Cause<Schema.SchemaError>): SchemaMismatch => {
+  const error = Cause.squash(cause)
+  const reason = mismatchOf(error)
+  if (reason === undefined) throw error
+  return reason
 }
 
 /** The functions of a schema whose encoded side is what goes into frames. */

@@ -20,7 +20,7 @@ import { fromHex } from "./hex.ts"
 import { bytes, counted, flag, hex, type Kind, spec, text, version, words } from "./specValue.ts"
 
 /** Options as they were given, all of them of their kind, and none missing. */
-export type Given = Readonly<Record<string, string>>
+type Given = Readonly<Record<string, string>>
 
 export interface Entry {
   readonly options: Readonly<Record<string, Kind>>
