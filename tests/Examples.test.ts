@@ -31,4 +31,15 @@ describe("examples", () => {
       const { code, stderr, stdout } = yield* Process.run(process.execPath, [source, "examples/request/main.ts"])
       assert.deepStrictEqual([code, stdout, stderr], [0, "6 42\n", ""])
     }))
+
+  it.live("effect-schema: definitions of the old package are messages on our codecs", () =>
+    Effect.gen(function*() {
+      const { code, stderr, stdout } = yield* Process.run(process.execPath, [source, "examples/effect-schema/main.ts"])
+      assert.match(
+        stdout,
+        /^7 2024-02-29T12:00:00\.000Z \[ \{ article: 'tea', count: 1 \} \]\nthe frame is malformed: /
+      )
+      assert.match(stdout, /Expected Positive, actual 0, in frame 1, at byte 83 of the stream\n$/)
+      assert.deepStrictEqual([code, stderr], [0, ""])
+    }))
 })
