@@ -12,6 +12,7 @@ import * as Decoder from "./Decoder.ts"
 import { FrameError, InvalidOption, InvalidUtf8, Malformed, MessageError } from "./FramingError.ts"
 import { parseJson, stringifyJson } from "./internal/json.ts"
 import { mismatchOf, through } from "./internal/schema.ts"
+import { hasLoneSurrogate, holdsLoneSurrogate, holdsReplacement } from "./internal/surrogates.ts"
 
 /**
  * What both ends of a stream agree on: `In` is what arrives, `Out` what is sent.
@@ -89,7 +90,6 @@ export const duplex = <In, Out>(incoming: Codec<In, never>, outgoing: Codec<unkn
 })
 
 const utf8Decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
-const loneSurrogate = /\p{Surrogate}/u
 
 /**
  * Frames as text. A byte order mark is a character like any other.
@@ -108,7 +108,7 @@ export const text = (framing: Framing): Codec<string> =>
       throw new MessageError({ direction: "decode", reason: new InvalidUtf8(), offset })
     }
   }, (message) => {
-    if (!loneSurrogate.test(message)) return ByteWriter.utf8(message)
+    if (!hasLoneSurrogate(message)) return ByteWriter.utf8(message)
     throw new MessageError({ direction: "encode", reason: new InvalidUtf8() })
   })
 
@@ -159,15 +159,23 @@ export const json = <A, E>(
  * **Limits**: beside that of the framing, 512 values within one another; a list whose elements take no bytes has 4 Mi of
  * them at most.
  *
- * **Errors**: `MessageError` with the reason `SchemaMismatch`, for bytes of another form too. A schema that has to wait for
- * something is a defect.
+ * **Errors**: `MessageError` with the reason `SchemaMismatch`, for bytes of another form too, or `InvalidUtf8` for a lone
+ * surrogate in a text to send. A schema that has to wait for something is a defect.
  *
  * @category meanings
  * @since 0.1.0
  */
 export const binary = <A, E>(schema: Schema.Codec<A, E>): (framing: Framing) => Codec<A> => {
   const { decode, encode } = through(SchemaBinary.toCodec(schema))
-  return (framing) => transform(framing, decode, encode)
+  return (framing) =>
+    transform(framing, decode, (message: A) => {
+      const bytes = encode(message)
+      // It writes a lone surrogate as another character, which is seldom in a message itself.
+      if (holdsReplacement(bytes) && holdsLoneSurrogate(through(Schema.toCodecJson(schema)).encode(message))) {
+        throw new MessageError({ direction: "encode", reason: new InvalidUtf8() })
+      }
+      return bytes
+    })
 }
 
 /**

@@ -348,6 +348,15 @@ describe("Codec.binary", () => {
     assert.strictEqual(refusal(Codec.binary(tree)(LengthPrefixed.u32be()), deep), "MessageError SchemaMismatch")
   })
 
+  it("refuses a lone surrogate, which the form has no bytes for, and takes the character that stands for one", () => {
+    const keyed = Codec.binary(Schema.Record(Schema.String, Schema.Array(Schema.String)))(LengthPrefixed.u16be())
+    for (const message of [{ a: ["\ud800"] }, { "\udc00": [] }, { a: ["\ufffd", "x\udfff"] }]) {
+      assert.strictEqual(refusal(keyed, message), "MessageError InvalidUtf8")
+    }
+    const fine = [{ "\ufffd": ["\ufffd", "\ufeff", "\u{1f600}", "\uf000\uff00"] }]
+    gives(keyed, encoded(keyed, fine), fine)
+  })
+
   it("has the limit of its framing, in bytes of the frame", () => {
     const codec = Codec.binary(Schema.String)(LengthPrefixed.u16be({ limit: 20 }))
     assert.strictEqual(codec.limit, 20)

@@ -19,6 +19,7 @@ import {
 import { CodecLaws } from "@framewire/framing/testing"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import { pack, unpack } from "msgpackr"
 import { CountingReader } from "../src/testing/internal/CountingReader.ts"
 import { bytes, noise, show } from "./support.ts"
 
@@ -211,7 +212,20 @@ for (const spec of ["lines:limit=200", "u16be:limit=200"]) {
     tail,
     noise
   })
-  for (const [meaning, laws] of Object.entries({ text, json })) {
+  const binary = CodecLaws.suite({
+    codec: Codec.binary(Schema.Struct({ a: Schema.String }))(framingOf(spec)),
+    messages: words.map((a) => ({ a })),
+    tail,
+    noise
+  })
+  const functions = CodecLaws.suite<unknown, unknown>({
+    codec: Codec.functions<unknown>(unpack, pack)(framingOf(spec)),
+    // msgpackr writes a lone surrogate as bytes that it reads as three other characters.
+    messages: [...words.filter((word) => word !== "\ud800"), 1, [], { a: [null, true, -1.5] }],
+    tail,
+    noise
+  })
+  for (const [meaning, laws] of Object.entries({ text, json, binary, functions })) {
     describe("laws of a codec with a meaning", () => {
       for (const { name, run } of laws) it(`${meaning} over ${spec}: ${name}`, run)
     })
