@@ -287,6 +287,31 @@ describe("FramingSpec.format", () => {
     it(`${name}: some of them were read`, () => assert.isAtLeast(read, 20))
   }
 
+  it("a text is read back whatever is in it, and stays on the line", () => {
+    for (
+      const text of [
+        "\"",
+        "\"a",
+        "a\"b",
+        "\"a\"",
+        "\\",
+        ",",
+        "a,keep",
+        "=",
+        ":",
+        " ",
+        "\n",
+        "\0",
+        "\u2028",
+        "\u20ac\u{1f600}"
+      ]
+    ) {
+      const input = FramingSpec.format({ name: "delimited", options: { text, keep: "" } })
+      assert.match(input, /^delimited:text=.+,keep$/)
+      assert.deepStrictEqual(parse(input).options, { text, keep: "" })
+    }
+  })
+
   it("is as it was written, where it was written in the shortest way", () => {
     for (
       const spec of [

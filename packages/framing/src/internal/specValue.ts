@@ -30,10 +30,15 @@ export const version: Kind = { shown: "FIX.4.2|FIX.4.4|FIXT.1.1|...", pattern: /
 /** Another spec, which takes the rest of the text. */
 export const spec: Kind = { shown: "SPEC", pattern: /^/ }
 
+// What JSON leaves in a string and may yet break a line.
+const breaking = /[\x7f-\x9f\u2028\u2029]/g
+
+const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
+
 /** The value as it stands in a spec: as a JSON string where it would not be read back otherwise. */
 export const quoted = (value: string): string =>
   // oxlint-disable-next-line no-control-regex
-  /^[^",\0-\x1f\x7f-\x9f\u2028\u2029]+$/.test(value) ? value : JSON.stringify(value)
+  /^[^",\0-\x1f\x7f-\x9f\u2028\u2029]+$/.test(value) ? value : JSON.stringify(value).replaceAll(breaking, escaped)
 
 /** The text of a JSON string; undefined where it is none. */
 export const unquoted = (string: string): string | undefined => {
