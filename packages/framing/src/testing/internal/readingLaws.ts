@@ -164,9 +164,12 @@ const survive = <In, Out>(
       if (failure !== undefined) events.push({ failure })
       const offset = failure === undefined ? before : failure.offset ?? -1
       const taken = reader.offset - Math.max(offset, end) - (reader.discarded - discarded)
-      const what = showEvent(events.at(-1))
-      if (offset < begin || offset > reader.offset) fail(law, `${what}: no place from ${begin} to ${reader.offset}`)
-      if (failure instanceof FrameError && taken > 0) fail(law, `${what}: ${taken} bytes of it are taken`)
+      if (offset < begin || offset > reader.offset) {
+        fail(law, `${showEvent(events.at(-1))}: no place from ${begin} to ${reader.offset}`)
+      }
+      if (failure instanceof FrameError && taken > 0) {
+        fail(law, `${showEvent(events.at(-1))}: ${taken} bytes of it are taken`)
+      }
       begin = before
       end = reader.offset
       discarded = reader.discarded
