@@ -1,25 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
-import { createServer } from "node:net"
 import * as Process from "./support/Process.ts"
 import * as Socket from "./support/Socket.ts"
 
 const source = "--conditions=@framewire/source"
 
-/** A port that was free a moment ago: the examples have to be told one. */
-const freePort = Effect.callback<number>((resume) => {
-  const server = createServer().listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    const port = typeof address === "object" && address !== null ? address.port : 0
-    server.close(() => resume(Effect.succeed(port)))
-  })
-})
-
 describe("examples", () => {
   it.live("echo: the ten lines of the README answer, and drain on SIGTERM", () =>
     Effect.gen(function*() {
-      const port = yield* freePort
+      const port = yield* Socket.freePort
       const env = `process.env.PORT = "${port}"; await import("./examples/echo/server.ts")`
       const server = yield* Process.start(process.execPath, [source, "--input-type=module", "-e", env])
       // It prints nothing when it listens.
@@ -40,5 +30,16 @@ describe("examples", () => {
     Effect.gen(function*() {
       const { code, stderr, stdout } = yield* Process.run(process.execPath, [source, "examples/request/main.ts"])
       assert.deepStrictEqual([code, stdout, stderr], [0, "6 42\n", ""])
+    }))
+
+  it.live("effect-schema: definitions of the old package are messages on our codecs", () =>
+    Effect.gen(function*() {
+      const { code, stderr, stdout } = yield* Process.run(process.execPath, [source, "examples/effect-schema/main.ts"])
+      assert.match(
+        stdout,
+        /^7 2024-02-29T12:00:00\.000Z \[ \{ article: 'tea', count: 1 \} \]\nthe frame is malformed: /
+      )
+      assert.match(stdout, /Expected Positive, actual 0, in frame 1, at byte 83 of the stream\n$/)
+      assert.deepStrictEqual([code, stderr], [0, ""])
     }))
 })

@@ -36,3 +36,9 @@ export const erlang = (): Peer =>
 export const netcat = (): Peer => find("nc", ["-h"], /OpenBSD netcat/, "netcat-openbsd")
 
 export const gcc = (): Peer => find("gcc", ["--version"], /./, "gcc, libc6-dev")
+
+export const dig = (): Peer => find("dig", ["-v"], /^DiG /, "bind9-dnsutils")
+
+export const logger = (): Peer => find("logger", ["--help"], /--octet-count/, "bsdutils")
+
+export const redis = (): Peer => find("redis-cli", ["--version"], /^redis-cli /, "redis-tools")

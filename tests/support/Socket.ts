@@ -108,3 +108,12 @@ export const closed = (port: number): Effect.Effect<void> =>
     Effect.orDie,
     Effect.asVoid
   )
+
+/** A port that was free a moment ago: the examples have to be told one. */
+export const freePort: Effect.Effect<number> = Effect.callback((resume) => {
+  const server = net.createServer().listen(0, "127.0.0.1", () => {
+    const address = server.address()
+    const port = typeof address === "object" && address !== null ? address.port : 0
+    server.close(() => resume(Effect.succeed(port)))
+  })
+})

@@ -7,10 +7,24 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as CommandError from "./CommandError.ts"
 
+const perLine = 8
+
+/** The names of a group, a few a line. */
+const listed = ([group, names]: readonly [string, ReadonlyArray<string>]): ReadonlyArray<string> => [
+  `      ${group}`,
+  ...Array.from(
+    { length: Math.ceil(names.length / perLine) },
+    (_, line) => `        ${names.slice(line * perLine, (line + 1) * perLine).join(" ")}`
+  )
+]
+
 export const framing = Flag.String("framing").pipe(
   Flag.withMetavar("SPEC"),
   Flag.withDescription(
-    `How frames are told apart: ${FramingSpec.names.join(", ")}, as in lines:crlf or u32be:limit=65536`
+    [
+      "How frames are told apart, NAME or NAME:OPTIONS, as in lines:crlf or u32be:limit=65536",
+      ...Object.entries(FramingSpec.groups).flatMap(listed)
+    ].join("\n")
   )
 )
 

@@ -187,7 +187,7 @@ describe("inspect, where the input is bad", () => {
         code: 2,
         stdout: "",
         stderr: [
-          "framewire: --framing: expected one of crlf, strict, limit=BYTES",
+          "framewire: --framing: expected one of crlf, strict, onTooLong=fail|skip|truncate, limit=BYTES",
           "  lines:limit=1,cr",
           "                ^",
           ""

@@ -52,6 +52,8 @@ export class ByteReader {
   window = Number.POSITIVE_INFINITY
   /** The `offset` at which a step has asked for more. */
   stalled = -1
+  /** Frames that were taken since the stream began, refused ones among them. `Decoder.run` counts them. */
+  frames = 0
 
   #received = 0
   #head: Uint8Array = empty

@@ -3,14 +3,16 @@
  *
  * @since 0.1.0
  */
-import * as Cause from "effect/Cause"
-import * as Exit from "effect/Exit"
+import * as SchemaBinary from "effect/encoding/SchemaBinary"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as ByteReader from "./ByteReader.ts"
 import * as ByteWriter from "./ByteWriter.ts"
 import * as Decoder from "./Decoder.ts"
-import { FrameError, InvalidJson, InvalidOption, InvalidUtf8, MessageError, SchemaMismatch } from "./FramingError.ts"
+import { FrameError, InvalidOption, InvalidUtf8, Malformed, MessageError } from "./FramingError.ts"
+import { parseJson, stringifyJson } from "./internal/json.ts"
+import { mismatchOf, through } from "./internal/schema.ts"
+import { hasLoneSurrogate, holdsLoneSurrogate, holdsReplacement } from "./internal/surrogates.ts"
 import { textOf } from "./internal/utf8.ts"
 
 /**
@@ -90,8 +92,6 @@ export const duplex = <In, Out>(incoming: Codec<In, never>, outgoing: Codec<unkn
   encode: outgoing.encode
 })
 
-const loneSurrogate = /\p{Surrogate}/u
-
 /**
  * Frames as text. A byte order mark is a character like any other.
  *
@@ -107,7 +107,7 @@ export const text = (framing: Framing): Codec<string> => {
     if (text !== undefined) return text
     throw new MessageError({ direction: "decode", reason: new InvalidUtf8(), offset })
   }, (message: string) => {
-    if (!loneSurrogate.test(message)) return ByteWriter.utf8(message)
+    if (!hasLoneSurrogate(message)) return ByteWriter.utf8(message)
     throw new MessageError({ direction: "encode", reason: new InvalidUtf8() })
   })
   return {
@@ -123,63 +123,136 @@ export const text = (framing: Framing): Codec<string> => {
 }
 
 /**
+ * How deep arrays and objects may be nested, both ways: 512 by default.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface JsonOptions {
+  readonly depth?: number
+}
+
+/**
  * Frames as JSON of the shape that a schema says: what JSON has no form for (dates, maps, bytes, `NaN`) is written as
  * `Schema.toCodecJson` does.
  *
- * **Errors**: `MessageError` with the reason `InvalidUtf8`, `InvalidJson` or `SchemaMismatch`; the last also for a message
- * so deep that the schema runs out of stack. A schema that has to wait for something is a defect.
+ * **Limits**: beside that of the framing, `depth`, which is looked at before anything is parsed.
+ *
+ * **Errors**: `MessageError` with the reason `InvalidUtf8`, `InvalidJson` (also for what is nested too deep) or
+ * `SchemaMismatch` with the path in the message; the last also for a message to send so deep that the schema runs out of
+ * stack. A schema that has to wait for something is a defect. Throws `InvalidOption` for a depth that is not 0 to 4096.
  *
  * @category meanings
  * @since 0.1.0
  */
-export const json = <A, E>(schema: Schema.Codec<A, E>): (framing: Framing) => Codec<A> => {
-  const wire = Schema.toCodecJson(schema)
-  const decode = Schema.decodeUnknownExit(wire)
-  const encode = Schema.encodeUnknownExit(wire)
-  return (framing) =>
-    transform(
-      text(framing),
-      (line, offset) => {
-        const decoded = decode(parseJson(line, offset))
-        if (Exit.isSuccess(decoded)) return decoded.value
-        throw new MessageError({ direction: "decode", reason: mismatch(decoded.cause), offset })
-      },
-      (message: A) => {
-        const encoded = encode(message)
-        if (Exit.isSuccess(encoded)) return stringifyJson(encoded.value)
-        throw new MessageError({ direction: "encode", reason: mismatch(encoded.cause) })
+export const json = <A, E>(
+  schema: Schema.Codec<A, E>,
+  options: JsonOptions = {}
+): (framing: Framing) => Codec<A> => {
+  const { depth = 512 } = options
+  if (!Number.isInteger(depth) || depth < 0 || depth > 4096) {
+    throw new InvalidOption({ option: "depth", value: depth, allowed: "a whole number from 0 to 4096" })
+  }
+  const { decode, encode } = through(Schema.toCodecJson(schema))
+  const read = (line: string, offset: number) => decode(parseJson(line, depth, offset), offset)
+  return (framing) => {
+    const texts = text(framing)
+    const codec = transform(texts, read, (message: A) => stringifyJson(encode(message), depth))
+    return { ...codec, decoder: { start: () => readingMany(codec.decoder.start(), texts.decoder.start(), read) } }
+  }
+}
+
+/** The step, with the fast form of what it reads, where that has one. */
+const readingMany = <A, B>(
+  step: Decoder.Step<B>,
+  inner: Decoder.Step<A>,
+  read: (message: A, offset: number) => B
+): Decoder.Step<B> =>
+  inner.many === undefined ? step : Object.assign(step, {
+    many: (bytes: Uint8Array, from: number, to: number, into: Array<B>, room: number): number => {
+      const messages: Array<A> = []
+      const end = inner.many!(bytes, from, to, messages, room)
+      let good = 0
+      try {
+        for (; good < messages.length; good++) into.push(read(messages[good]!, from))
+        return end
+      } catch {
+        // The step meets it again, and tells where it stands.
+        return inner.many!(bytes, from, to, [], good)
       }
-    )
+    }
+  })
+
+/**
+ * Frames in the compact binary form that Effect's `SchemaBinary` derives from a schema. Old and new versions of a schema
+ * understand each other as it says: fields may be added that are optional.
+ *
+ * **Limits**: beside that of the framing, 512 values within one another; a list whose elements take no bytes has 4 Mi of
+ * them at most.
+ *
+ * **Errors**: `MessageError` with the reason `SchemaMismatch`, for bytes of another form too, or `InvalidUtf8` for a lone
+ * surrogate in a text to send. A schema that has to wait for something is a defect.
+ *
+ * @category meanings
+ * @since 0.1.0
+ */
+export const binary = <A, E>(schema: Schema.Codec<A, E>): (framing: Framing) => Codec<A> => {
+  const { decode, encode } = through(SchemaBinary.toCodec(schema))
+  return (framing) =>
+    transform(framing, decode, (message: A) => {
+      const bytes = encode(message)
+      // It writes a lone surrogate as another character, which is seldom in a message itself.
+      if (holdsReplacement(bytes) && holdsLoneSurrogate(through(Schema.toCodecJson(schema)).encode(message))) {
+        throw new MessageError({ direction: "encode", reason: new InvalidUtf8() })
+      }
+      return bytes
+    })
 }
 
-const mismatch = (cause: Cause.Cause<Schema.SchemaError>): SchemaMismatch => {
-  const error = Cause.squash(cause)
-  // A peer that nests deep enough exhausts the stack of a recursive schema: its fault, not a defect of ours.
-  if (Schema.isSchemaError(error) || error instanceof RangeError) return new SchemaMismatch({ detail: error.message })
-  throw error
-}
+/**
+ * Frames in the form of any two functions, such as those of a serialization library. What they throw costs one message.
+ *
+ * **Errors**: `MessageError` with the reason `SchemaMismatch` for a `SchemaError`, `Malformed` for anything else that is
+ * thrown; so a mistake in the functions shows there, too. A `MessageError` that they throw is taken as it is.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Codec, LengthPrefixed } from "@framewire/framing"
+ * import { pack, unpack } from "msgpackr"
+ *
+ * const messages = Codec.functions<unknown>(unpack, pack)(LengthPrefixed.u32be())
+ * ```
+ *
+ * @category meanings
+ * @since 0.1.0
+ */
+export const functions = <In, Out = In>(
+  decode: (frame: Uint8Array) => In,
+  encode: (message: Out) => Uint8Array
+): (framing: Framing) => Codec<In, Out> =>
+(framing) =>
+  transform(framing, (frame, offset) => {
+    try {
+      return decode(frame)
+    } catch (error) {
+      throw error instanceof MessageError
+        ? error
+        : new MessageError({ direction: "decode", reason: thrownReason(error), offset })
+    }
+  }, (message: Out) => {
+    try {
+      return encode(message)
+    } catch (error) {
+      throw error instanceof MessageError
+        ? error
+        : new MessageError({ direction: "encode", reason: thrownReason(error) })
+    }
+  })
 
-const detailOf = (cause: unknown) => cause instanceof Error ? cause.message : String(cause)
-
-const parseJson = (line: string, offset: number): unknown => {
-  try {
-    return JSON.parse(line)
-  } catch (cause) {
-    throw new MessageError({ direction: "decode", reason: new InvalidJson({ detail: detailOf(cause) }), offset })
-  }
-}
-
-const stringifyJson = (value: unknown): string => {
-  let detail = "it has no JSON form"
-  try {
-    // Undefined for a function, a symbol and undefined itself, whatever its type says.
-    const line: string | undefined = JSON.stringify(value)
-    if (line !== undefined) return line
-  } catch (cause) {
-    detail = detailOf(cause)
-  }
-  throw new MessageError({ direction: "encode", reason: new InvalidJson({ detail }) })
-}
+const thrownReason = (error: unknown) =>
+  (Schema.isSchemaError(error) ? mismatchOf(error) : undefined) ??
+    new Malformed({ detail: error instanceof Error ? error.message : String(error) })
 
 /**
  * Appends one message to the writer, or leaves the writer as it was.

@@ -118,13 +118,13 @@ export const run = <A>(
   atMost = Number.POSITIVE_INFINITY
 ): FrameError | MessageError | undefined => {
   const full = into.length + atMost
-  return loop(
-    step,
-    reader,
-    step.many && ((bytes, from, to, room) => step.many!(bytes, from, to, into, Math.min(room, full - into.length))),
-    () => into.length < full,
-    (message) => into.push(message)
-  )
+  const many: Fast | undefined = step.many && ((bytes, from, to, room) => {
+    const first = into.length
+    const at = step.many!(bytes, from, to, into, Math.min(room, full - first))
+    reader.frames += into.length - first
+    return at
+  })
+  return loop(step, reader, many, () => into.length < full, (message) => into.push(message))
 }
 
 /**
@@ -135,13 +135,12 @@ export const run = <A>(
  */
 export const visit = (step: FrameStep, reader: ByteReader, each: Visitor): FrameError | MessageError | undefined => {
   const { visit } = step
-  return loop(
-    step,
-    reader,
-    visit && ((bytes, from, to) => visit(bytes, from, to, each)),
-    () => true,
-    (frame) => each(frame, 0, frame.length)
-  )
+  const counted: Visitor = (bytes, start, end) => {
+    reader.frames++
+    each(bytes, start, end)
+  }
+  const fast: Fast | undefined = visit && ((bytes, from, to) => visit(bytes, from, to, counted))
+  return loop(step, reader, fast, () => true, (frame) => each(frame, 0, frame.length))
 }
 
 /** At most `room` frames of a piece, from a frame's first byte: the position behind the last. */
@@ -192,6 +191,7 @@ const loop = <A>(
       // The fast form could have taken it, and did not: what it looked at beyond was in vain.
       if (taken <= left) reader.window = 1
       left = 0
+      reader.frames++
       give(message)
     }
     return undefined
@@ -202,6 +202,8 @@ const loop = <A>(
       throw new Error("a decoder refused a message and took no byte of it", { cause: error })
     }
     reader.window = 1
-    return error
+    // Only here is known how many frames were before it. It is one itself.
+    const { direction, offset, reason } = error
+    return new MessageError({ direction, reason, frame: reader.frames++, ...(offset === undefined ? {} : { offset }) })
   }
 }

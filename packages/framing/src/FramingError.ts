@@ -82,12 +82,16 @@ export class InvalidJson extends Data.TaggedError("InvalidJson")<{ readonly deta
 }
 
 /**
- * The value does not have the shape that the schema says.
+ * The value does not have the shape that the schema says: `path` leads to the first place in it where that shows, and is
+ * empty for the whole value.
  *
  * @category reasons
  * @since 0.1.0
  */
-export class SchemaMismatch extends Data.TaggedError("SchemaMismatch")<{ readonly detail: string }> {
+export class SchemaMismatch extends Data.TaggedError("SchemaMismatch")<{
+  readonly detail: string
+  readonly path?: ReadonlyArray<PropertyKey>
+}> {
   override get message(): string {
     return `the message does not match the schema: ${this.detail}`
   }
@@ -167,7 +171,8 @@ export class FrameError extends Data.TaggedError("FrameError")<{
 /**
  * One message is bad; those before and after it are fine, and the connection goes on.
  *
- * Decoding: `offset` is where its frame begins in the stream. Encoding: nothing of it was written.
+ * Decoding: `offset` is where its frame begins in the stream, `frame` how many frames came before it. Encoding: nothing of
+ * it was written.
  *
  * @category errors
  * @since 0.1.0
@@ -184,9 +189,12 @@ export class MessageError extends Data.TaggedError("MessageError")<{
     | InvalidJson
     | SchemaMismatch
   readonly offset?: number
+  readonly frame?: number
 }> {
   override get message(): string {
-    return this.reason.message + (this.offset === undefined ? "" : `, at byte ${this.offset} of the stream`)
+    const { frame, offset, reason } = this
+    return reason.message + (frame === undefined ? "" : `, in frame ${frame}`) +
+      (offset === undefined ? "" : `, at byte ${offset} of the stream`)
   }
 }
 

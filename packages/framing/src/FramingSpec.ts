@@ -3,14 +3,23 @@
  *
  * ```text
  * SPEC     NAME or NAME:OPTION,OPTION,...
+ * OPTION   FLAG, KEY=VALUE, or for some names a VALUE alone
+ * VALUE    as it is, or as a JSON string where it has a comma or a quote
  *
- * lines                       LF or CRLF in, LF out
- * lines:crlf                  CRLF out
- * lines:crlf,strict           CRLF and nothing else, also in
+ * lines                             LF or CRLF in, LF out
+ * lines:crlf,strict                 CRLF and nothing else, both ways
  * u8 u16be u16le u24be u24le u32be u32le
- * length:width=4,endian=le    the same, spelled out
- * ...:limit=BYTES             the payload limit of any of them
+ * length:width=2,endian=le,offset=1,counts=frame,strip=0
+ * fixed:188                         frames of one size
+ * delimited:0d0a+0a                 byte strings in hex, the first is written
+ * delimited:text="a,b",keep         one as text
+ * slip:limit=1000,onTooLong=skip    the options of each codec, by their names there
+ * erlang:4   fix:FIX.4.4   dns      what `Preset` has
+ * checked:crc32,at=start,of=SPEC    a checksum in the frames of another, whose spec takes the rest of the line
  * ```
+ *
+ * What is named here has bytes as messages. Those of RESP, MySQL and PROXY headers are values, which a line of text does
+ * not give a type: `Resp.make`, `MySqlPacket.make`, `ProxyHeader.make`. JSON lines are `lines` and `Codec.json`.
  *
  * @since 0.1.0
  */
@@ -18,8 +27,8 @@ import * as Data from "effect/Data"
 import * as Result from "effect/Result"
 import type { Framing } from "./Codec.ts"
 import { InvalidOption } from "./FramingError.ts"
-import * as LengthPrefixed from "./LengthPrefixed.ts"
-import * as Lines from "./Lines.ts"
+import { catalogue, entries, type Entry } from "./internal/specCatalogue.ts"
+import { flag, type Kind, quoted, spec, text, unquoted } from "./internal/specValue.ts"
 
 /**
  * A framing by name, with the options that were given. A flag has the value `""`.
@@ -50,75 +59,106 @@ export class FramingSpecError extends Data.TaggedError("FramingSpecError")<{
   }
 }
 
-type Options = Readonly<Record<string, string>>
-
-/** What an option can be: the words themselves, or a number of bytes. A flag is the one word `""`. */
-type Values = ReadonlyArray<string> | "bytes"
-
-interface Entry {
-  readonly values: Readonly<Record<string, Values>>
-  readonly required: ReadonlyArray<string>
-  readonly make: (options: Options) => Framing
-}
-
-const flag: Values = [""]
-
-const limitOption = (options: Options) => options["limit"] === undefined ? {} : { limit: Number(options["limit"]) }
-
-const widths = { 1: 1, 2: 2, 3: 3, 4: 4 } as const
-const isWidth = (width: string | undefined): width is `${keyof typeof widths}` => width !== undefined && width in widths
-
-const lengthPrefixed = (fixed: Options): Entry => ({
-  values: {
-    ...("width" in fixed ? {} : { width: Object.keys(widths), endian: ["be", "le"] }),
-    limit: "bytes"
-  },
-  required: "width" in fixed ? [] : ["width"],
-  make: (given) => {
-    const { endian, width } = { ...fixed, ...given }
-    if (!isWidth(width)) throw new InvalidOption({ option: "width", value: width, allowed: "1, 2, 3 or 4" })
-    return LengthPrefixed.make({
-      width: widths[width],
-      endian: endian === "le" ? "le" : "be",
-      ...limitOption(given)
-    })
-  }
-})
-
-const catalogue: Readonly<Record<string, Entry>> = {
-  lines: {
-    values: { crlf: flag, strict: flag, limit: "bytes" },
-    required: [],
-    make: (options) =>
-      Lines.make({ ending: "crlf" in options ? "crlf" : "lf", strict: "strict" in options, ...limitOption(options) })
-  },
-  u8: lengthPrefixed({ width: "1" }),
-  u16be: lengthPrefixed({ width: "2" }),
-  u16le: lengthPrefixed({ width: "2", endian: "le" }),
-  u24be: lengthPrefixed({ width: "3" }),
-  u24le: lengthPrefixed({ width: "3", endian: "le" }),
-  u32be: lengthPrefixed({ width: "4" }),
-  u32le: lengthPrefixed({ width: "4", endian: "le" }),
-  length: lengthPrefixed({})
-}
-
 /**
- * The names that a spec can begin with.
+ * The names that a spec can begin with, by what tells the frames apart.
  *
  * @category constants
  * @since 0.1.0
  */
-export const names: ReadonlyArray<string> = Object.keys(catalogue)
+export const groups: Readonly<Record<string, ReadonlyArray<string>>> = Object.fromEntries(
+  Object.entries(catalogue).map(([group, named]) => [group, Object.keys(named)])
+)
 
-const describe = (name: string, values: Values) =>
-  values === "bytes" ? `${name}=BYTES` : values === flag ? name : `${name}=${values.join("|")}`
+/**
+ * All names.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const names: ReadonlyArray<string> = Array.from(entries.keys())
 
-const isValue = (value: string | undefined, values: Values) =>
-  value === undefined || values === flag
-    ? value === undefined && values === flag
-    : values === "bytes"
-    ? /^\d{1,16}$/.test(value)
-    : values.includes(value)
+const describe = (entry: Entry, keys: ReadonlyArray<string>): string =>
+  keys.map((key) => {
+    const { shown = "" } = entry.options[key] ?? {}
+    return key === entry.main ? shown : shown === "" ? key : `${key}=${shown}`
+  }).join(", ")
+
+interface Option {
+  readonly key: string
+  readonly kind: Kind
+  /** What it is in the text, from here to there; undefined where it has not the form that the kind has. */
+  readonly value: string | undefined
+  readonly from: number
+  readonly end: number
+}
+
+const upTo = (end: RegExp, input: string, from: number): string => {
+  const found = input.slice(from).search(end)
+  return found < 0 ? input.slice(from) : input.slice(from, from + found)
+}
+
+/** The option that begins here, if one of these does. */
+const optionAt = (input: string, position: number, { main, options }: Entry): Option | undefined => {
+  const word = upTo(/[,=]/, input, position)
+  const isNamed = Object.hasOwn(options, word)
+  const key = isNamed ? word : main
+  const kind = key === undefined ? undefined : options[key]
+  if (key === undefined || kind === undefined) return undefined
+
+  const hasEquals = isNamed && input[position + word.length] === "="
+  const from = position + (isNamed ? word.length : 0) + (hasEquals ? 1 : 0)
+  if (kind === spec) return { key, kind, value: hasEquals ? input.slice(from) : undefined, from, end: input.length }
+  if (kind === text && input[from] === "\"") {
+    const [string = "\""] = /^"[^"\\]*(?:\\.[^"\\]*)*"/.exec(input.slice(from)) ?? []
+    return { key, kind, value: unquoted(string), from, end: from + string.length }
+  }
+  const written = upTo(/,/, input, from)
+  if (!isNamed && !kind.pattern.test(written)) return undefined
+  const value = isNamed && hasEquals === (kind === flag) ? undefined : written
+  return { key, kind, value, from, end: from + written.length }
+}
+
+/** The spec that begins here and takes the rest, or throws where it is none: `refuse` makes the error of a place. */
+const read = (
+  input: string,
+  start: number,
+  known: ReadonlyArray<string>,
+  refuse: (position: number, expected: string) => FramingSpecError
+): FramingSpec => {
+  const name = upTo(/:/, input, start)
+  const entry = known.includes(name) ? entries.get(name) : undefined
+  if (entry === undefined) throw refuse(start, `one of ${known.join(", ")}`)
+
+  const given: Record<string, string> = {}
+  const positions: Record<string, number> = {}
+  let inner: FramingSpec | undefined
+  let position = start + name.length
+  while (position < input.length) {
+    position++
+    const option = optionAt(input, position, entry)
+    if (option === undefined) throw refuse(position, `one of ${describe(entry, Object.keys(entry.options))}`)
+    const { end, from, key, kind, value } = option
+    if (value === undefined || !kind.pattern.test(value)) throw refuse(position, describe(entry, [key]))
+    if (end < input.length && input[end] !== ",") throw refuse(end, "a comma, or the end")
+    if (Object.hasOwn(given, key)) throw refuse(position, `${key} only once`)
+    // Once is enough, and more would go as deep as the text is long.
+    if (kind === spec) inner = read(input, from, names.filter((other) => other !== name), refuse)
+    given[key] = inner !== undefined && kind === spec ? format(inner) : value
+    positions[key] = position
+    position = end
+  }
+  for (const keys of entry.required ?? []) {
+    if (!keys.some((key) => Object.hasOwn(given, key))) throw refuse(input.length, describe(entry, keys))
+  }
+
+  try {
+    return { name, options: given, framing: entry.make(given, inner?.framing) }
+  } catch (error) {
+    if (!(error instanceof InvalidOption)) throw error
+    const at = positions[error.option] ?? Object.values(positions)[0] ?? start
+    throw refuse(at, `for ${error.option} ${error.allowed}`)
+  }
+}
 
 /**
  * Reads a spec, and builds the framing that it says.
@@ -129,38 +169,13 @@ const isValue = (value: string | undefined, values: Values) =>
  * @since 0.1.0
  */
 export const parse = (input: string): Result.Result<FramingSpec, FramingSpecError> => {
-  const fail = (position: number, expected: string) => Result.fail(new FramingSpecError({ input, position, expected }))
-
-  const colon = input.indexOf(":")
-  const name = colon < 0 ? input : input.slice(0, colon)
-  const entry = Object.hasOwn(catalogue, name) ? catalogue[name] : undefined
-  if (entry === undefined) return fail(0, `one of ${names.join(", ")}`)
-  const allowed = Object.entries(entry.values).map(([option, values]) => describe(option, values)).join(", ")
-
-  const options: Record<string, string> = {}
-  const positions: Record<string, number> = {}
-  let position = name.length + 1
-  for (const part of colon < 0 ? [] : input.slice(position).split(",")) {
-    const equals = part.indexOf("=")
-    const key = equals < 0 ? part : part.slice(0, equals)
-    const value = equals < 0 ? undefined : part.slice(equals + 1)
-    const values = Object.hasOwn(entry.values, key) ? entry.values[key] : undefined
-    if (values === undefined) return fail(position, `one of ${allowed}`)
-    if (!isValue(value, values)) return fail(position, describe(key, values))
-    if (key in options) return fail(position, `${key} only once`)
-    options[key] = value ?? ""
-    positions[key] = position
-    position += part.length + 1
-  }
-  for (const key of entry.required) {
-    if (!(key in options)) return fail(input.length, `one of ${allowed}`)
-  }
-
   try {
-    return Result.succeed({ name, options, framing: entry.make(options) })
+    return Result.succeed(
+      read(input, 0, names, (position, expected) => new FramingSpecError({ input, position, expected }))
+    )
   } catch (error) {
-    if (!(error instanceof InvalidOption)) throw error
-    return fail(positions[error.option] ?? 0, `for ${error.option} ${error.allowed}`)
+    if (error instanceof FramingSpecError) return Result.fail(error)
+    throw error
   }
 }
 
@@ -170,7 +185,13 @@ export const parse = (input: string): Result.Result<FramingSpec, FramingSpecErro
  * @category encoding
  * @since 0.1.0
  */
-export const format = (self: Pick<FramingSpec, "name" | "options">): string => {
-  const options = Object.entries(self.options).map(([key, value]) => value === "" ? key : `${key}=${value}`)
-  return options.length === 0 ? self.name : `${self.name}:${options.join(",")}`
+export const format = ({ name, options }: Pick<FramingSpec, "name" | "options">): string => {
+  const entry = entries.get(name)
+  const isInner = (key: string) => entry?.options[key] === spec
+  // What takes the rest of the text comes last.
+  const written = Object.entries(options).toSorted(([a], [b]) => Number(isInner(a)) - Number(isInner(b))).map(
+    ([key, value]) =>
+      key === entry?.main ? value : value === "" ? key : `${key}=${isInner(key) ? value : quoted(value)}`
+  )
+  return written.length === 0 ? name : `${name}:${written.join(",")}`
 }

@@ -64,7 +64,7 @@ describe("Checked reads", () => {
     const [failure] = Codec.decodeAll(checked, [hex("00 05 61 00 00 00 00")]).failures
     assert.strictEqual(
       failure?.error.message,
-      "the checksum is 0x0, the bytes have 0xe8b7be43, at byte 0 of the stream"
+      "the checksum is 0x0, the bytes have 0xe8b7be43, in frame 0, at byte 0 of the stream"
     )
   })
 

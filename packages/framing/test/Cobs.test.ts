@@ -46,7 +46,7 @@ describe("Cobs reads", () => {
     const [failure] = Codec.decodeAll(cobs, [hex("05 61 00")]).failures
     assert.strictEqual(
       failure?.error.message,
-      "the frame is malformed: a block of 4 bytes, and the frame ends after 1, at byte 0 of the stream"
+      "the frame is malformed: a block of 4 bytes, and the frame ends after 1, in frame 0, at byte 0 of the stream"
     )
   })
 

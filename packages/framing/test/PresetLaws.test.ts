@@ -14,10 +14,13 @@ import {
   Tpkt
 } from "@framewire/framing"
 import { CodecLaws } from "@framewire/framing/testing"
-import { bytes, hex, show } from "./support.ts"
+import { bytes, hex, noise, show } from "./support.ts"
 
 const limit = 200
-const { framing, payloads, suite } = CodecLaws
+const { payloads } = CodecLaws
+const suite = <In, Out>(options: CodecLaws.SuiteOptions<In, Out>) => CodecLaws.suite({ noise, ...options })
+const framing = (codec: Codec.Framing, options: CodecLaws.Options<Uint8Array, Uint8Array> = {}) =>
+  CodecLaws.framing(codec, { noise, ...options })
 
 /** A codec whose frames are given whole: made from payloads by `frame`, which may be refused. */
 const whole = (codec: Codec.Framing, frame: (payload: Uint8Array) => Uint8Array, header = 0) =>
@@ -52,6 +55,8 @@ const headers: ReadonlyArray<ProxyHeader.ProxyHeader> = [
 
 const laws: Record<string, ReadonlyArray<CodecLaws.Law>> = {
   slip: framing(Slip.make({ limit }), { header: limit + 16, streams: [hex("c0c0"), hex("db00"), hex("61dbc0")] }),
+  "slip, too long ones are skipped": framing(Slip.make({ limit: 40, onTooLong: "skip" }), { header: 41 }),
+  "cobs, too long ones are skipped": framing(Cobs.make({ limit: 40, onTooLong: "skip" }), { header: 1 }),
   cobs: framing(Cobs.make({ limit: 300 }), { streams: [hex("0000"), hex("0500"), hex("ff61")] }),
   "crc-32 around a length": framing(
     Checked.make(LengthPrefixed.u16be({ limit }), { checksum: Checked.crc32 }),
@@ -60,7 +65,8 @@ const laws: Record<string, ReadonlyArray<CodecLaws.Law>> = {
   "crc-16 around lines": framing(Checked.make(Lines.make({ limit }), { checksum: Checked.crc16Ccitt }), {
     tail: "frame"
   }),
-  tpkt: framing(Tpkt.make({ limit }), { streams: [hex("03000003"), hex("04000005")] }),
+  "crc-16 in cobs": framing(Checked.make(Cobs.make({ limit: 42 }), { checksum: Checked.crc16Ccitt }), { header: 3 }),
+  tpkt: framing(Tpkt.make({ limit }), { header: 4, streams: [hex("03000003"), hex("04000005")] }),
   "sun rpc records": framing(SunRpcRecord.make({ limit }), {
     header: 64,
     streams: [hex("0000000161 8000000162"), hex("00000000")]
@@ -101,6 +107,13 @@ const laws: Record<string, ReadonlyArray<CodecLaws.Law>> = {
   "ssh agent": framing(Preset.sshAgent({ limit })),
   syslog: framing(Preset.syslog({ limit })),
   thrift: framing(Preset.thrift({ limit })),
+  "erlang, 1": framing(Preset.erlang(1, { limit }), { header: 1 }),
+  "erlang, 2": framing(Preset.erlang(2, { limit }), { header: 2 }),
+  "erlang, 4": framing(Preset.erlang(4, { limit }), { header: 4 }),
+  "postgres, startup": framing(Preset.postgresStartup({ limit }), {
+    header: 4,
+    streams: [hex("00000003"), hex("00000004")]
+  }),
   fix: whole(Preset.fix({ begin: "FIX.4.2", limit }), (payload) => bytes(`35=0\x0158=${show(payload)}\x01`)),
   mqtt: whole(Preset.mqtt({ limit }), (payload) => join("30", uint(payload.length, 1), payload))
 }

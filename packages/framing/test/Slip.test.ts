@@ -29,8 +29,8 @@ describe("Slip reads", () => {
     gives(slip, hex("db db dc c0 db dc c0"), [malformed(0), "\xc0"])
     const { failures } = Codec.decodeAll(slip, [hex("db db dc c0 db c0")])
     assert.deepStrictEqual(failures.map(({ error }) => error.message), [
-      "the frame is malformed: 0xdb after ESC, 0xdc or 0xdd can stand there, at byte 0 of the stream",
-      "the frame is malformed: the end of the frame after ESC, 0xdc or 0xdd can stand there, at byte 4 of the stream"
+      "the frame is malformed: 0xdb after ESC, 0xdc or 0xdd can stand there, in frame 0, at byte 0 of the stream",
+      "the frame is malformed: the end of the frame after ESC, 0xdc or 0xdd can stand there, in frame 1, at byte 4 of the stream"
     ])
   })
 

@@ -2,6 +2,9 @@ import { assert } from "@effect/vitest"
 import { ByteReader, Codec, type FramingError } from "@framewire/framing"
 import * as Result from "effect/Result"
 
+/** How many random bytes the laws read of each codec: `npm run noise` has 10 million. */
+export const noise = Number(process.env["FRAMEWIRE_NOISE"] ?? 200_000)
+
 /** The bytes of a text, one a character. */
 export const bytes = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0))
 

@@ -8,7 +8,7 @@
  * limit             inclusive, and refused above
  * empty             frames without payload are frames
  * truncation        a stream that ends inside a frame says so
- * any bytes         frames, more, or a typed error, and nothing else
+ * any bytes         frames, more, or a typed error, and nothing else; what waits is bounded
  * linear work       twice the bytes are looked at twice as often, not four times
  * memory            an unfinished frame holds the limit and a header at most, and nothing is allocated ahead
  * ```

@@ -15,6 +15,9 @@ const tried = 64
 // Up to here a frame is tried that is as large as the limit allows.
 const largest = 1024
 
+// More random bytes than these are read in several rounds, because all that comes of a round is kept.
+const perRound = 200_000
+
 export const readingLaws = <In, Out>(it: Subject<In, Out>): Record<string, (law: string) => void> => ({
   "the same bytes give the same, however they were cut": (law) => {
     const next = it.random()
@@ -72,19 +75,22 @@ export const readingLaws = <In, Out>(it: Subject<In, Out>): Record<string, (law:
 
   "any bytes end in frames, more, or a typed error": (law) => {
     const next = it.random()
-    const size = Math.ceil((it.noise ?? 200_000) / 3)
+    const { noise = perRound } = it
     const frames = it.frames(law)
     const wire = concat([...frames.map(({ bytes }) => bytes.subarray(0, 64)), ...it.streams ?? []])
-    const anything = Uint8Array.from({ length: size }, () => next(256))
-    const letters = Uint8Array.from({ length: size }, () => wire[next(wire.length)] ?? 0)
-    const nearly = Uint8Array.from(
-      { length: size },
-      (_, index) => next(40) === 0 ? next(256) : wire[index % wire.length] ?? 0
-    )
-    for (const [name, bytes] of Object.entries({ anything, letters, nearly })) {
-      const whole = survive(law, it, [bytes])
-      const differs = difference(survive(law, it, atRandom(bytes, 300, next)), whole)
-      if (differs !== undefined) fail(law, `${size} random bytes (${name}) in pieces: ${differs}, as when whole`)
+    for (let left = noise; left > 0; left -= perRound) {
+      const size = Math.ceil(Math.min(left, perRound) / 3)
+      const anything = Uint8Array.from({ length: size }, () => next(256))
+      const letters = Uint8Array.from({ length: size }, () => wire[next(wire.length)] ?? 0)
+      const nearly = Uint8Array.from(
+        { length: size },
+        (_, index) => next(40) === 0 ? next(256) : wire[index % wire.length] ?? 0
+      )
+      for (const [name, bytes] of Object.entries({ anything, letters, nearly })) {
+        const whole = survive(law, it, bytes, [bytes.slice()])
+        const differs = difference(survive(law, it, bytes, atRandom(bytes, 300, next)), whole)
+        if (differs !== undefined) fail(law, `${size} random bytes (${name}) in pieces: ${differs}, as when whole`)
+      }
     }
   }
 })
@@ -122,46 +128,62 @@ const expectEnd = (
   }
 }
 
-/** Runs a new decoder after each `FrameError`, a bit farther in the bytes. */
-const survive = <In, Out>(law: string, it: Subject<In, Out>, chunks: Iterable<Uint8Array>): Array<Event<In>> => {
-  const reader = ByteReader.make()
+/** Runs a new decoder on a new connection after each `FrameError`, a bit farther in the bytes. */
+const survive = <In, Out>(
+  law: string,
+  it: Subject<In, Out>,
+  bytes: Uint8Array,
+  chunks: ReadonlyArray<Uint8Array>
+): Array<Event<In>> => {
+  const bound = it.codec.limit + (it.header ?? 16)
   const events: Array<Event<In>> = []
-  let step = it.codec.decoder.start()
-  // Where the bytes of the next connection begin.
+  // How many of the bytes have come, and with which of them the connection begins.
+  let come = 0
   let from = 0
+  let reader = ByteReader.make()
+  let step = it.codec.decoder.start()
   // Where what came out last began and ended, and what had been discarded by then. What comes out next cannot begin before:
   // it may be what became of the rest of a frame that was cut.
   let begin = 0
   let end = 0
   let discarded = 0
+  const connect = (ended: boolean) => {
+    reader = ByteReader.make()
+    reader.push(bytes.subarray(from, come))
+    if (ended) reader.end()
+    step = it.codec.decoder.start()
+    begin = end = discarded = 0
+  }
   const run = () => {
     for (;;) {
-      reader.skip(Math.min(Math.max(0, from - reader.offset), reader.length))
-      if (reader.offset < from) return
       const messages: Array<In> = []
       const before = reader.offset
       const failure = Decoder.run(step, reader, messages, 1)
       for (const message of messages) events.push({ message })
       if (failure === undefined && messages.length === 0) return
-      const taken = (offset: number) => reader.offset - Math.max(offset, end) - (reader.discarded - discarded)
       if (failure !== undefined) events.push({ failure })
       const offset = failure === undefined ? before : failure.offset ?? -1
-      const what = showEvent(events.at(-1))
-      if (offset < begin || offset > reader.offset) fail(law, `${what}: no place from ${begin} to ${reader.offset}`)
-      if (failure instanceof FrameError && taken(offset) > 0) {
-        fail(law, `${what}: ${taken(offset)} bytes of it are taken`)
+      const taken = reader.offset - Math.max(offset, end) - (reader.discarded - discarded)
+      if (offset < begin || offset > reader.offset) {
+        fail(law, `${showEvent(events.at(-1))}: no place from ${begin} to ${reader.offset}`)
+      }
+      if (failure instanceof FrameError && taken > 0) {
+        fail(law, `${showEvent(events.at(-1))}: ${taken} bytes of it are taken`)
       }
       begin = before
       end = reader.offset
       discarded = reader.discarded
       if (!(failure instanceof FrameError)) continue
-      from = offset + 1 + offset % 499
-      step = it.codec.decoder.start()
+      from += offset + 1 + (from + offset) % 499
+      connect(reader.ended)
     }
   }
   for (const chunk of chunks) {
-    reader.push(chunk)
+    // The connection may begin with bytes that have not come.
+    reader.push(chunk.subarray(Math.min(chunk.length, Math.max(0, from - come))))
+    come += chunk.length
     run()
+    if (reader.length > bound) fail(law, `${reader.length} bytes wait for more, where ${bound} are allowed`)
   }
   reader.end()
   run()

@@ -64,12 +64,21 @@ export const decode = <In>(codec: Codec<In, never>, chunks: Iterable<Uint8Array>
 
 const byte = (value: number) => value.toString(16).padStart(2, "0")
 
+const shown = (value: unknown): string => {
+  try {
+    return JSON.stringify(value, (_, inner: unknown) => typeof inner === "bigint" ? `${inner}n` : inner) ??
+      String(value)
+  } catch {
+    return String(value)
+  }
+}
+
 export const show = (value: unknown): string => {
   if (value instanceof Uint8Array) {
-    const shown = Array.from(value.subarray(0, 24), byte).join("")
-    return `<${shown}${value.length > 24 ? `... ${value.length} bytes` : ""}>`
+    const digits = Array.from(value.subarray(0, 24), byte).join("")
+    return `<${digits}${value.length > 24 ? `... ${value.length} bytes` : ""}>`
   }
-  const text = JSON.stringify(value) ?? String(value)
+  const text = shown(value)
   return text.length > 80 ? `${text.slice(0, 80)}...` : text
 }
 
