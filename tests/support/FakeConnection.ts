@@ -2,7 +2,12 @@
 import type { Connection } from "@framewire/core"
 import * as Effect from "effect/Effect"
 
-export const unasked: Pick<Connection.Connection, "upgradeTls" | "tls" | "traffic" | "draining"> = {
+export const unasked: Pick<
+  Connection.Connection,
+  "receiveEach" | "sendAllUnsafe" | "upgradeTls" | "tls" | "traffic" | "draining"
+> = {
+  receiveEach: () => Effect.die("not asked for"),
+  sendAllUnsafe: () => Effect.die("not asked for"),
   upgradeTls: () => Effect.die("not asked for"),
   tls: Effect.succeed(undefined),
   traffic: Effect.die("not asked for"),

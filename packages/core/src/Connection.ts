@@ -31,7 +31,8 @@ export interface Traffic {
  * **Contract** for whoever implements a transport:
  *
  * 1. Every effect here settles: with a value, a typed error, or when the connection's scope closes.
- * 2. Bytes that arrived are delivered before the error or the end that followed them.
+ * 2. Bytes that arrived are delivered before the error or the end that followed them. Where a send is the first to hear of the
+ *    error, that holds for what was read from the platform: what nobody had wanted to receive goes with the socket (Node).
  * 3. There is exactly one `CloseReason`, and `closed` gives it to everyone who asks, however late.
  * 4. Closing the scope closes the connection gracefully, and never waits for the peer longer than `linger`.
  * 5. FIN is sent by this side only: the peer's half-close does not end our sending.
@@ -56,6 +57,15 @@ export interface Connection {
   readonly receive: Pull.Pull<NonEmptyReadonlyArray<Uint8Array>, ReceiveError>
 
   /**
+   * The fast form of `receive`: gives each batch to `handle` in the turn of the loop in which it arrives, until the peer's
+   * FIN. Where `handle` returns an `Exit`, as `Effect.void` is one, no fiber is woken; any other effect is run before the next
+   * batch. The chunks are **borrowed**: they belong to the connection again when what was returned is done.
+   */
+  readonly receiveEach: <E = never, R = never>(
+    handle: (batch: NonEmptyReadonlyArray<Uint8Array>) => Effect.Effect<void, E, R>
+  ) => Effect.Effect<void, E | ReceiveError, R>
+
+  /**
    * Hands the bytes to the kernel and suspends while it does not take them. The connection reads `bytes` until then, so
    * do not change them before. Success says that the kernel has them, not that the peer has.
    *
@@ -66,6 +76,12 @@ export interface Connection {
 
   /** `send` for many chunks in order, as one write to the platform. */
   readonly sendAll: (chunks: ReadonlyArray<Uint8Array>) => Effect.Effect<void, SendError>
+
+  /**
+   * The fast form of `sendAll`, to be returned by the handler of `receiveEach`: the bytes are sent when it is called, whether
+   * the effect is run or not. Where the kernel has taken them at once it is an `Exit`.
+   */
+  readonly sendAllUnsafe: (chunks: ReadonlyArray<Uint8Array>) => Effect.Effect<void, SendError>
 
   /** Half-close: sends FIN after all that was sent before. Receiving goes on. Again: nothing happens. */
   readonly shutdownWrite: Effect.Effect<void, SendError>

@@ -23,7 +23,9 @@ import * as Address from "./Address.ts"
 import type { Connection, ConnectionOptions } from "./Connection.ts"
 import * as Acceptor from "./internal/Acceptor.ts"
 import * as Outbox from "./internal/Outbox.ts"
+import * as socketTls from "./internal/socketTls.ts"
 import * as WireConnection from "./internal/WireConnection.ts"
+import type { LifecycleEvent } from "./Lifecycle.ts"
 import type { Listener } from "./Listener.ts"
 import { ConnectError, type HandshakeError, ReceiveError, SendError } from "./TransportError.ts"
 import * as TransportReason from "./TransportReason.ts"
@@ -42,26 +44,37 @@ export interface SocketOptions {
   readonly writeTimeout?: Duration.Input
 }
 
+type Side = LifecycleEvent["side"]
+
 /** A connection while a socket stands on it. */
 interface Link {
   readonly connection: Connection
+  readonly side: Side
   readonly outbox: Outbox.Outbox
   /** What pull says after we closed it. */
   ended: Socket.SocketError
 }
 
-const linkOf = (connection: Connection, { writeTimeout = "30 seconds" }: SocketOptions = {}): Link => ({
+const linkOf = (connection: Connection, side: Side, { writeTimeout = "30 seconds" }: SocketOptions = {}): Link => ({
   connection,
+  side,
   outbox: Outbox.make(connection, writeTimeout),
   ended: closeError(1006)
 })
+
+const upgradeError = (cause: unknown) => errorOf(new Socket.SocketUpgradeError({ cause }))
 
 const readerOf = (link: Link): Socket.Reader => ({
   pull: Effect.mapError(link.connection.receive, (error) => {
     if (Cause.isDone(error)) return closeError(1000)
     return error.reason._tag === "ConnectionClosed" ? link.ended : errorOf(new Socket.SocketReadError({ cause: error }))
   }),
-  upgrade: Socket.SocketUpgradeError.unsupported
+  upgrade: (options = {}) => {
+    const upgrade = socketTls.upgradeOf(link.side, options)
+    return upgrade === undefined
+      ? Effect.fail(upgradeError(new Error("an identity is a certificate and a key; a server has one")))
+      : Effect.asVoid(Effect.mapError(link.connection.upgradeTls(upgrade), upgradeError))
+  }
 })
 
 const encoder = new TextEncoder()
@@ -100,7 +113,7 @@ const writerOf = (connected: Effect.Effect<Link>, current: () => Link | undefine
  * 4. Writing `CloseEvent` with code 1000 closes gracefully, with any other code it resets; `pull` then fails with that code.
  *
  * **Errors**: `SocketError`: `SocketCloseError` with code 1000 for the peer's FIN and 1006 for our own close; any other reason
- * has our `ConnectError`, `HandshakeError`, `ReceiveError` or `SendError` as its `cause`. `upgrade` is not supported.
+ * has our `ConnectError`, `HandshakeError`, `ReceiveError` or `SendError` as its `cause`, of `upgrade` too.
  *
  * @category converting
  * @since 0.1.0
@@ -120,7 +133,7 @@ export const toSocket = (
   )
   return Socket.make({
     reader: Effect.gen(function*() {
-      const link = linkOf(yield* opened, options)
+      const link = linkOf(yield* opened, "dialled", options)
       yield* Effect.acquireRelease(
         Effect.sync(() => {
           current = link
@@ -148,7 +161,7 @@ export const toSocket = (
  * @since 0.1.0
  */
 export const fromAccepted = (connection: Connection, options?: SocketOptions): Socket.Socket => {
-  const link = linkOf(connection, options)
+  const link = linkOf(connection, "accepted", options)
   return Socket.make({
     reader: Effect.acquireRelease(Effect.succeed(readerOf(link)), () => connection.close()),
     writer: writerOf(Effect.succeed(link), () => link)

@@ -5,6 +5,7 @@ import {
   type Connection,
   EffectSocket,
   type Listener,
+  type Tls,
   Transport,
   TransportError,
   TransportReason
@@ -15,6 +16,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Logger from "effect/Logger"
+import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
@@ -22,6 +24,7 @@ import type * as SocketServer from "effect/socket/SocketServer"
 import * as Stream from "effect/Stream"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import * as Certificates from "../../../tests/support/Certificates.ts"
 import { anyPort, bounded, bytes, eventually, failure, Raw } from "./support/index.ts"
 
 const linger = "100 millis"
@@ -341,10 +344,43 @@ describe("toSocket", () => {
       assert.strictEqual(peer.size(), 10_000_004)
     })))
 
-  it.live("TLS in place is not supported, and says so", () =>
+  const { ca, other, server } = Certificates
+  const key = (identity: Tls.Identity) => Redacted.make(identity.key as string)
+
+  it.live("TLS in place, at both ends", () =>
     bounded(Effect.gen(function*() {
-      const { reader } = yield* dialled()
-      assert.strictEqual((yield* failure(reader.upgrade())).reason._tag, "SocketUpgradeError")
+      const listener = yield* Transport.listen(anyPort, { linger })
+      const near = yield* (yield* socketTo(listener.address)).reader
+      const far = EffectSocket.fromAccepted(yield* listener.accept)
+      const reader = yield* far.reader
+      const writer = yield* far.writer
+      yield* Effect.all([
+        near.upgrade({ ca, servername: "localhost" }),
+        reader.upgrade({ cert: [server.certificate], key: [key(server)] })
+      ], { concurrency: 2 })
+      yield* writer.write("secret")
+      assert.strictEqual(text(yield* near.pull), "secret")
+    })))
+
+  it.live("TLS that fails, or has half an identity, is a SocketUpgradeError", () =>
+    bounded(Effect.gen(function*() {
+      const listener = yield* Transport.listen(anyPort, { linger })
+      const upgrade = (options?: Socket.TlsUpgradeOptions) =>
+        Effect.gen(function*() {
+          const near = yield* (yield* socketTo(listener.address)).reader
+          const far = yield* EffectSocket.fromAccepted(yield* listener.accept).reader
+          yield* Effect.forkChild(Effect.exit(far.upgrade({ cert: other.certificate, key: key(other) })))
+          const { reason } = yield* failure(near.upgrade(options))
+          assert(reason._tag === "SocketUpgradeError")
+          return reason.cause
+        })
+      const cause = yield* upgrade({ ca })
+      assert(cause instanceof TransportError.HandshakeError)
+      assert.strictEqual(cause.reason._tag, "HostnameMismatch")
+      assert.notInstanceOf(yield* upgrade({ ca, cert: server.certificate }), TransportError.HandshakeError)
+      yield* (yield* socketTo(listener.address)).reader
+      const far = yield* EffectSocket.fromAccepted(yield* listener.accept).reader
+      assert.strictEqual((yield* failure(far.upgrade())).reason._tag, "SocketUpgradeError")
     })))
 })
 

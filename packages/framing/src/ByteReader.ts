@@ -48,8 +48,15 @@ export class ByteReader {
   discarded = 0
   /** Bytes that the last step asked for, counted from `offset`; 0 where it could not know. */
   needed = 0
-  /** Frames that were taken since the stream began, refused ones among them. `Decoder.run` counts them. */
+  /**
+   * Frames that were taken since the stream began, refused ones among them. `Decoder.run` counts them;
+   * `Decoder.visit` does not, and leaves NaN.
+   */
   frames = 0
+  /** Frames that the fast form of a step may try at once: one after a frame that it could not take, then twice as many. */
+  window = Number.POSITIVE_INFINITY
+  /** The `offset` at which a step has asked for more. */
+  stalled = -1
 
   #received = 0
   #head: Uint8Array = empty
@@ -165,6 +172,17 @@ export class ByteReader {
     }
     this.#advance(size)
     return taken
+  }
+
+  /**
+   * Shows the piece that the next byte lies in, from where to where it has bytes that wait, and drops those before the
+   * position that `look` returns.
+   */
+  front(look: (piece: Uint8Array, from: number, to: number) => number): void {
+    const start = this.#start
+    const size = look(this.#head, start, this.#head.length) - start
+    this.#check(size)
+    if (size > 0) this.#advance(size)
   }
 
   /** A copy of the next bytes, `size` at most, which stay. */

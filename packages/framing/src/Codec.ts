@@ -13,6 +13,7 @@ import { FrameError, InvalidOption, InvalidUtf8, Malformed, MessageError } from 
 import { parseJson, stringifyJson } from "./internal/json.ts"
 import { mismatchOf, through } from "./internal/schema.ts"
 import { hasLoneSurrogate, holdsLoneSurrogate, holdsReplacement } from "./internal/surrogates.ts"
+import { textOf } from "./internal/utf8.ts"
 
 /**
  * What both ends of a stream agree on: `In` is what arrives, `Out` what is sent.
@@ -36,7 +37,9 @@ export interface Codec<out In, in Out = In> {
  * @category models
  * @since 0.1.0
  */
-export type Framing = Codec<Uint8Array, Uint8Array>
+export interface Framing extends Codec<Uint8Array, Uint8Array> {
+  readonly decoder: { readonly start: () => Decoder.FrameStep }
+}
 
 /**
  * The payload limit of every framing unless another is asked for: 1 MiB.
@@ -89,8 +92,6 @@ export const duplex = <In, Out>(incoming: Codec<In, never>, outgoing: Codec<unkn
   encode: outgoing.encode
 })
 
-const utf8Decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
-
 /**
  * Frames as text. A byte order mark is a character like any other.
  *
@@ -100,17 +101,26 @@ const utf8Decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
  * @category meanings
  * @since 0.1.0
  */
-export const text = (framing: Framing): Codec<string> =>
-  transform(framing, (frame, offset) => {
-    try {
-      return utf8Decoder.decode(frame)
-    } catch {
-      throw new MessageError({ direction: "decode", reason: new InvalidUtf8(), offset })
-    }
-  }, (message) => {
+export const text = (framing: Framing): Codec<string> => {
+  const codec = transform(framing, (frame, offset) => {
+    const text = textOf(frame)
+    if (text !== undefined) return text
+    throw new MessageError({ direction: "decode", reason: new InvalidUtf8(), offset })
+  }, (message: string) => {
     if (!hasLoneSurrogate(message)) return ByteWriter.utf8(message)
     throw new MessageError({ direction: "encode", reason: new InvalidUtf8() })
   })
+  return {
+    ...codec,
+    decoder: {
+      start: () => {
+        const { texts } = framing.decoder.start()
+        const step = codec.decoder.start()
+        return texts === undefined ? step : Object.assign(step, { many: texts })
+      }
+    }
+  }
+}
 
 /**
  * How deep arrays and objects may be nested, both ways: 512 by default.

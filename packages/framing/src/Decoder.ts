@@ -28,10 +28,41 @@ import { type More, more } from "./internal/more.ts"
 /**
  * One decoding step: a frame, or the wish for more bytes.
  *
+ * It can have fast forms, which do what many steps would do with the frames that lie whole in one piece of bytes. They begin at
+ * a frame's first byte, return the position behind the last frame they took, and leave to the step what is not whole, not
+ * acceptable or not simple. They have no memory, and so the step must have none between two frames.
+ *
  * @category models
  * @since 0.1.0
  */
-export type Step<out A> = (reader: ByteReader) => A | More
+export interface Step<out A> {
+  (reader: ByteReader): A | More
+  /** Appends at most `room` messages. */
+  many?(bytes: Uint8Array, from: number, to: number, into: Array<A>, room: number): number
+}
+
+/**
+ * A step that gives frames, which can have a fast form each for those who want no object a frame, and for those who want text.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface FrameStep extends Step<Uint8Array> {
+  /** Tells where each payload lies. */
+  readonly visit?: ((bytes: Uint8Array, from: number, to: number, each: Visitor) => number) | undefined
+  /** Appends at most `room` payloads as text; leaves what is not UTF-8. */
+  readonly texts?:
+    | ((bytes: Uint8Array, from: number, to: number, into: Array<string>, room: number) => number)
+    | undefined
+}
+
+/**
+ * Sees a payload where it lies: `bytes` from `start` to before `end`. They may be read until it returns.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Visitor = (bytes: Uint8Array, start: number, end: number) => void
 
 /**
  * An immutable description; `start` makes the state of one connection.
@@ -88,11 +119,74 @@ export const run = <A>(
 ): FrameError | MessageError | undefined => {
   const first = into.length
   const full = first + atMost
+  const error = loop(
+    step,
+    reader,
+    step.many && ((bytes, from, to, room) => step.many!(bytes, from, to, into, Math.min(room, full - into.length))),
+    () => into.length < full,
+    (message) => into.push(message)
+  )
+  reader.frames += into.length - first
+  if (!(error instanceof MessageError)) return error
+  // Only here is known how many frames were before it. It is one itself.
+  const { direction, offset, reason } = error
+  const frame = reader.frames++
+  return new MessageError({
+    direction,
+    reason,
+    ...(offset === undefined ? {} : { offset }),
+    ...(Number.isNaN(frame) ? {} : { frame })
+  })
+}
+
+/**
+ * Shows every whole frame in the reader to `each`, without an object for it where the framing can do so. Otherwise as `run`,
+ * but that a `MessageError` says no frame's number.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const visit = (step: FrameStep, reader: ByteReader, each: Visitor): FrameError | MessageError | undefined => {
+  const { visit } = step
+  // To count them would cost each of them.
+  reader.frames = Number.NaN
+  return loop(
+    step,
+    reader,
+    visit && ((bytes, from, to) => visit(bytes, from, to, each)),
+    () => true,
+    (frame) => each(frame, 0, frame.length)
+  )
+}
+
+/** At most `room` frames of a piece, from a frame's first byte: the position behind the last. */
+type Fast = (bytes: Uint8Array, from: number, to: number, room: number) => number
+
+const loop = <A>(
+  step: Step<A>,
+  reader: ByteReader,
+  fast: Fast | undefined,
+  isWanted: () => boolean,
+  give: (message: A) => void
+): FrameError | MessageError | undefined => {
   let before = reader.length
   let discarded = reader.discarded
+  /** Bytes of the piece in front that the fast form left. */
+  let left = 0
+  const front = fast && ((bytes: Uint8Array, from: number, to: number) => {
+    const at = fast(bytes, from, to, reader.window)
+    if (at > from) reader.window *= 2
+    left = to - at
+    return at
+  })
   // The one place where what a step throws becomes a value.
   try {
-    while (into.length < full) {
+    while (isWanted()) {
+      // Where the step has asked for more, it remembers what it has seen, and the fast form would look at it again.
+      if (front !== undefined && reader.offset !== reader.stalled) {
+        reader.front(front)
+        if (!isWanted()) break
+      }
       before = reader.length
       discarded = reader.discarded
       const message = step(reader)
@@ -100,6 +194,7 @@ export const run = <A>(
         if (reader.length + reader.discarded !== before + discarded) {
           throw new Error("a decoder took bytes and asked for more")
         }
+        reader.stalled = reader.offset
         if (!reader.ended || reader.length === 0) return undefined
         return new FrameError({
           reason: new Truncated({ have: reader.length, need: reader.needed === 0 ? undefined : reader.needed }),
@@ -107,8 +202,12 @@ export const run = <A>(
           head: reader.peek(16)
         })
       }
-      if (reader.length === before) throw new Error("a decoder returned a frame and took no byte for it")
-      into.push(message)
+      const taken = before - reader.length
+      if (taken === 0) throw new Error("a decoder returned a frame and took no byte for it")
+      // The fast form could have taken it, and did not: what it looked at beyond was in vain.
+      if (taken <= left) reader.window = 1
+      left = 0
+      give(message)
     }
     return undefined
   } catch (error) {
@@ -117,12 +216,7 @@ export const run = <A>(
     if (reader.length === before) {
       throw new Error("a decoder refused a message and took no byte of it", { cause: error })
     }
-    // Only here is known how many frames were before it. It is one itself.
-    const frame = reader.frames + into.length - first
-    reader.frames++
-    const { direction, offset, reason } = error
-    return new MessageError({ direction, reason, frame, ...(offset === undefined ? {} : { offset }) })
-  } finally {
-    reader.frames += into.length - first
+    reader.window = 1
+    return error
   }
 }

@@ -187,7 +187,9 @@ const build = (
   }
 
   const isWritten = sizeOf === undefined && offset === 0 && strip === width
-  const chosen = isWritten && adjustment === 0 ? plainStep : step
+  const chosen: Decoder.FrameStep = isWritten && adjustment === 0
+    ? Object.assign(plainStep, plainForms(width, littleEndian, limit))
+    : step
 
   return {
     limit,
@@ -213,6 +215,39 @@ const build = (
       writer.bytes(message)
     }
   }
+}
+
+/** The fast forms of the plain shape. Two loops, because a call a frame is a third of the time of either. */
+const plainForms = (width: number, littleEndian: boolean, limit: number) => {
+  const sizeAt = (bytes: Uint8Array, at: number): number => {
+    let size = 0
+    for (let i = 0; i < width; i++) size = size * 256 + bytes[littleEndian ? at + width - 1 - i : at + i]!
+    return size
+  }
+  const forms: Pick<Required<Decoder.FrameStep>, "many" | "visit"> = {
+    many: (bytes, from, to, into, room) => {
+      let at = from
+      for (let left = room; left > 0 && to - at >= width; left--) {
+        const size = sizeAt(bytes, at)
+        if (size > limit || size > to - at - width) break
+        // Not subarray: that of Node's Buffer makes a Buffer, whose slice does not copy.
+        into.push(new Uint8Array(bytes.buffer, bytes.byteOffset + at + width, size))
+        at += width + size
+      }
+      return at
+    },
+    visit: (bytes, from, to, each) => {
+      let at = from
+      while (to - at >= width) {
+        const end = at + width + sizeAt(bytes, at)
+        if (end - at - width > limit || end > to) break
+        each(bytes, at + width, end)
+        at = end
+      }
+      return at
+    }
+  }
+  return forms
 }
 
 const stripped = (strip: boolean | number | undefined, end: number): number =>

@@ -28,8 +28,9 @@
  * @since 0.1.0
  */
 import { type Framing, limitOf } from "./Codec.ts"
-import * as Decoder from "./Decoder.ts"
+import type * as Decoder from "./Decoder.ts"
 import { BareLineFeed, ContainsDelimiter, FrameTooLong, MessageError } from "./FramingError.ts"
+import { lineForms } from "./internal/lineForms.ts"
 import { oneOf } from "./internal/options.ts"
 import { onTooLongOf, type Search, searched } from "./internal/searched.ts"
 
@@ -87,9 +88,16 @@ export const make = (options: LinesOptions = {}): Framing => {
     return state
   }
 
+  const forms = lineForms({ limit, crEnds, bareFails })
+  const start = (): Decoder.FrameStep => {
+    const step = searched({ limit, onTooLong, keep: false, search })
+    // One that skips has a memory between two frames.
+    return onTooLong === "fail" ? Object.assign(step, forms) : step
+  }
+
   return {
     limit,
-    decoder: Decoder.make(() => searched({ limit, onTooLong, keep: false, search })),
+    decoder: { start },
     encode: (payload, writer) => {
       const size = payload.length
       if (size > limit) throw new MessageError({ direction: "encode", reason: new FrameTooLong({ size, limit }) })

@@ -249,7 +249,8 @@ describe("ByteReader works in proportion to the bytes", () => {
       frames = feed(Lines.make().decoder, chunks)
     })
     assert.deepStrictEqual(frames.map(({ length }) => length), [first - 1, size - first])
-    assert.isAtMost(done.searched, size + 1)
+    // The fast form looks at the first byte of a line before the step does.
+    assert.isAtMost(done.searched, size + 2)
     // To join what waits, and to take it.
     assert.isAtMost(done.copied, 2 * (size + 1))
     assert.isAtMost(done.read, 2 * size)
@@ -285,7 +286,8 @@ describe("ByteReader works in proportion to the bytes", () => {
   it("a long line in many chunks: no chunk is visited again for each that comes", () => {
     const done = work(() => feed(Lines.make({ limit: 2 ** 30 }).decoder, [...wait, bytes("\n")]))
     assert.isAtMost(done.looked, 30 * count)
-    assert.isAtMost(done.searched, count * 4096 + 1)
+    // The first chunk twice: by the fast form of the step, and by the step.
+    assert.isAtMost(done.searched, (count + 1) * 4096 + 1)
     assert.isAtMost(done.copied, count * 4096 + 1)
   })
 

@@ -220,8 +220,13 @@ export const make = (wire: Wire, options: ConnectionOptions, origin: Origin): Ef
       local,
       remote,
       receive: inbox,
+      receiveEach: (handle) => inbox.each(handle),
       send: (bytes) => sendAll([bytes]),
       sendAll,
+      sendAllUnsafe: (chunks) => {
+        const fiber = run(sendAll(chunks))
+        return fiber.pollUnsafe() ?? Fiber.join(fiber)
+      },
       shutdownWrite: Effect.suspend(() => {
         if (wire.halfClose === "none") {
           return Effect.fail(

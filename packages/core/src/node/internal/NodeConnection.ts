@@ -10,7 +10,7 @@ import * as Address from "../../Address.ts"
 import type { Connection, Traffic } from "../../Connection.ts"
 import * as ConnectionState from "../../ConnectionState.ts"
 import { HandshakeAborted, InvalidTls, PlaintextWaiting } from "../../HandshakeReason.ts"
-import { type Filler, Inbox, type Received } from "../../internal/Inbox.ts"
+import { type Filler, type Handle, Inbox, type Received } from "../../internal/Inbox.ts"
 import type { LifecycleHub, Subject } from "../../internal/LifecycleHub.ts"
 import type { Session, Upgrade } from "../../Tls.ts"
 import { HandshakeError, ReceiveError, SendError } from "../../TransportError.ts"
@@ -131,37 +131,42 @@ export class NodeConnection implements Connection, Sweeper.Waiting, Filler {
     return this.#inbox
   }
 
+  get receiveEach() {
+    return <E, R>(handle: Handle<E, R>): Effect.Effect<void, E | ReceiveError, R> => this.#inbox.each(handle)
+  }
+
   // Getters of functions, not methods: `Effect.flatMap(connection.receive, connection.sendAll)` has to work.
   get send() {
-    return (bytes: Uint8Array): Effect.Effect<void, SendError> => this.#send([bytes])
+    return (bytes: Uint8Array): Effect.Effect<void, SendError> => this.sendAll([bytes])
   }
 
   get sendAll() {
+    return (chunks: ReadonlyArray<Uint8Array>): Effect.Effect<void, SendError> =>
+      Effect.suspend(() => this.#send(chunks))
+  }
+
+  get sendAllUnsafe() {
     return (chunks: ReadonlyArray<Uint8Array>): Effect.Effect<void, SendError> => this.#send(chunks)
   }
 
   #send(chunks: ReadonlyArray<Uint8Array>): Effect.Effect<void, SendError> {
-    return Effect.suspend(() => {
-      const socket = this.#socket
-      if (this.#handshaking !== undefined) return this.#afterHandshake(this.#send(chunks))
-      if (!socket.writable) return Effect.fail(this.#sendError())
-      if (chunks.length === 0) return Effect.void
-      const waiting = socket.writableLength
-      const limit = this.#origin.settings.maxWriteBuffer
-      if (waiting > limit) {
-        return Effect.fail(this.#sendError(new TransportReason.WriteBufferExceeded({ waiting, limit })))
-      }
-      if (chunks.length === 1) socket.write(chunks[0]!)
-      else {
-        socket.cork()
-        for (const chunk of chunks) socket.write(chunk)
-        socket.uncork()
-      }
-      // The kernel has taken everything already. A write that failed at once leaves nothing waiting either, but its error.
-      if (socket.writableLength === 0 && socket.errored === null) return Effect.void
-      this.#watch()
-      return this.#sent
-    })
+    const socket = this.#socket
+    if (this.#handshaking !== undefined) return this.#afterHandshake(this.sendAll(chunks))
+    if (!socket.writable) return Exit.fail(this.#sendError())
+    if (chunks.length === 0) return Effect.void
+    const waiting = socket.writableLength
+    const limit = this.#origin.settings.maxWriteBuffer
+    if (waiting > limit) return Exit.fail(this.#sendError(new TransportReason.WriteBufferExceeded({ waiting, limit })))
+    if (chunks.length === 1) socket.write(chunks[0]!)
+    else {
+      socket.cork()
+      for (const chunk of chunks) socket.write(chunk)
+      socket.uncork()
+    }
+    // The kernel has taken everything already. A write that failed at once leaves nothing waiting either, but its error.
+    if (socket.writableLength === 0 && socket.errored === null) return Effect.void
+    this.#watch()
+    return this.#sent
   }
 
   /** Suspends until what was written is with the kernel. */

@@ -47,6 +47,18 @@ export const connectionCases = ({ address, large }: Setting): ReadonlyArray<Body
         yield* equal("the echo", yield* text(dialled, 5), "hello")
       }),
 
+    "Connection: the fast forms: an echo comes back whole, and the peer's FIN ends it": () =>
+      Effect.gen(function*() {
+        const { accepted, dialled } = yield* opened
+        const echoing = yield* fork(accepted.receiveEach(accepted.sendAllUnsafe))
+        for (const each of ["a", "bc", "def"]) {
+          yield* dialled.sendAllUnsafe([bytes(each)])
+          yield* equal("the echo", yield* text(dialled, each.length), each)
+        }
+        yield* dialled.shutdownWrite
+        yield* Fiber.join(echoing)
+      }),
+
     "Connection: traffic counts the bytes of both directions": () =>
       Effect.gen(function*() {
         const { accepted, dialled } = yield* opened

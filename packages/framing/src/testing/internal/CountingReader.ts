@@ -23,6 +23,16 @@ export class CountingReader extends ByteReader {
     return this.#search(from, () => super.search(from, find))
   }
 
+  // All that is shown counts, whether it is looked at or not.
+  override front(look: (piece: Uint8Array, from: number, to: number) => number): void {
+    this.#count(0, () =>
+      super.front((piece, from, to) => {
+        const at = look(piece, from, to)
+        this.visits += at - from
+        return at
+      }))
+  }
+
   override take(size: number): Uint8Array {
     return this.#count(size, () => super.take(size))
   }

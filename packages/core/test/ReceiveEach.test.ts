@@ -1,0 +1,179 @@
+import { assert, describe, it } from "@effect/vitest"
+import { type Connection, Transport, type TransportError } from "@framewire/core"
+import { MemoryTransport } from "@framewire/core/testing"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import { bothWays, bounded, bytes, eventually, failure, received, turn } from "./support/index.ts"
+
+const text = (chunks: ReadonlyArray<Uint8Array>) => String(Buffer.concat(chunks))
+
+for (const [way, make] of Object.entries(bothWays)) {
+  describe(`receiveEach (${way})`, () => {
+    it.live("gives each batch as it comes, and ends with the peer's FIN", () =>
+      bounded(Effect.gen(function*() {
+        const { connection, peer } = yield* make()
+        let got = ""
+        const fiber = yield* Effect.forkChild(connection.receiveEach((chunks) => {
+          got += text(chunks)
+          return Effect.void
+        }))
+        for (const each of ["one ", "two ", "three"]) {
+          yield* peer.write(each)
+          yield* eventually(() => got.endsWith(each))
+        }
+        yield* peer.end
+        yield* Fiber.join(fiber)
+        assert.strictEqual(got, "one two three")
+      })))
+
+    it.live("wakes no fiber for what is done when the handler returns", () =>
+      bounded(Effect.gen(function*() {
+        const { connection, peer } = yield* make()
+        let steps = 0
+        // The handler is called from the platform's event, in which no fiber of ours runs.
+        const fiber = yield* Effect.forkChild(connection.receiveEach((chunks) => {
+          if (Fiber.getCurrent() !== undefined) steps++
+          return connection.sendAllUnsafe(chunks)
+        }))
+        for (let i = 1; i <= 5; i++) {
+          yield* peer.write("x")
+          yield* peer.receivedBytes(i)
+        }
+        assert.strictEqual(steps, 0)
+        yield* Fiber.interrupt(fiber)
+      })))
+
+    it.live("runs what the handler returns before the next batch, and reads no further than readBuffer", () =>
+      bounded(Effect.gen(function*() {
+        const { connection, peer, socket } = yield* make({ readBuffer: 1000 })
+        const seen: Array<number> = []
+        let release = () => {}
+        const fiber = yield* Effect.forkChild(connection.receiveEach((chunks) => {
+          seen.push(text(chunks).length)
+          return Effect.callback((resume) => {
+            release = () => resume(Effect.void)
+          })
+        }))
+        yield* peer.write("x")
+        yield* eventually(() => seen.length === 1)
+        yield* peer.write(new Uint8Array(1_000_000))
+        for (let i = 0; i < 50; i++) yield* turn
+        assert.deepStrictEqual(seen, [1])
+        assert.isBelow(socket.bytesRead, 300_000)
+        const sum = () => seen.reduce((a, b) => a + b)
+        while (sum() < 1_000_001) {
+          release()
+          yield* turn
+        }
+        yield* Fiber.interrupt(fiber)
+      })))
+
+    it.live("fails with the handler's failure, and dies of its defect; what came after is still there", () =>
+      bounded(Effect.gen(function*() {
+        const { connection, peer } = yield* make()
+        for (
+          const [thrown, ended] of [
+            [() => Effect.fail("no"), Exit.fail("no")],
+            [() => Effect.andThen(Effect.yieldNow, Effect.fail("later")), Exit.fail("later")],
+            [() => {
+              throw new Error("bad")
+            }, Exit.die(new Error("bad"))]
+          ] as const
+        ) {
+          const fiber = yield* Effect.forkChild(Effect.exit(connection.receiveEach(thrown)))
+          yield* peer.write("x")
+          assert.deepStrictEqual(String(yield* Fiber.join(fiber)), String(ended))
+        }
+        yield* peer.write("after")
+        assert.strictEqual(yield* received(connection), "after")
+      })))
+
+    it.live("an interrupted one takes nothing more", () =>
+      bounded(Effect.gen(function*() {
+        const { connection, peer } = yield* make()
+        let calls = 0
+        const fiber = yield* Effect.forkChild(
+          connection.receiveEach(() => {
+            calls++
+            return Effect.void
+          }),
+          { startImmediately: true }
+        )
+        yield* Fiber.interrupt(fiber)
+        yield* peer.write("x")
+        assert.strictEqual(yield* received(connection), "x")
+        assert.strictEqual(calls, 0)
+      })))
+
+    it.live("a second receiver of either kind is a defect, and does not disturb the first", () =>
+      bounded(Effect.gen(function*() {
+        const { connection, peer } = yield* make()
+        let got = ""
+        yield* Effect.forkChild(
+          connection.receiveEach((chunks) => {
+            got += text(chunks)
+            return Effect.void
+          }),
+          { startImmediately: true }
+        )
+        assert.isTrue(Cause.hasDies(yield* failure(Effect.sandbox(connection.receive))))
+        assert.isTrue(Cause.hasDies(yield* failure(Effect.sandbox(connection.receiveEach(() => Effect.void)))))
+        yield* peer.write("first")
+        yield* eventually(() => got === "first")
+      })))
+
+    it.live("fails with the network's failure, after all that had come", () =>
+      bounded(Effect.gen(function*() {
+        const { connection, peer } = yield* make()
+        let got = ""
+        const fiber = yield* Effect.forkChild(failure(connection.receiveEach((chunks) => {
+          got += text(chunks)
+          return Effect.void
+        })))
+        yield* peer.write("last")
+        yield* eventually(() => got === "last")
+        yield* peer.reset
+        const error = yield* Fiber.join(fiber)
+        assert.strictEqual(error.reason._tag, "ConnectionReset")
+      })))
+  })
+
+  describe(`sendAllUnsafe (${way})`, () => {
+    it.live("sends when it is called, and is an Exit where the kernel has taken it", () =>
+      bounded(Effect.gen(function*() {
+        const { connection, peer } = yield* make()
+        assert.isTrue(Exit.isExit(connection.sendAllUnsafe([bytes("once")])))
+        assert.strictEqual(yield* peer.receivedBytes(4), "once")
+        // Never run, and sent all the same.
+        assert.isFalse(Exit.isExit(connection.sendAllUnsafe([new Uint8Array(20_000_000)])))
+        yield* peer.receivedBytes(20_000_004)
+      })))
+
+    it.live("fails as sendAll does", () =>
+      bounded(Effect.gen(function*() {
+        const { connection } = yield* make()
+        yield* connection.abort
+        const error = yield* failure(connection.sendAllUnsafe([bytes("x")]))
+        assert.strictEqual(error.reason._tag, "ConnectionClosed")
+      })))
+  })
+}
+
+describe("receiveEach in memory", () => {
+  it.live("an echo at both ends goes on by itself without growing the stack", () =>
+    Effect.gen(function*() {
+      const listener = yield* Transport.listen({ host: "a.example", port: 1 })
+      const dialled = yield* Transport.connect(listener.address, { linger: 0 })
+      const accepted = yield* listener.accept
+      let count = 0
+      const echo = (connection: Connection.Connection) =>
+        connection.receiveEach((chunks): Effect.Effect<void, TransportError.SendError | "enough"> =>
+          ++count < 20_000 ? connection.sendAllUnsafe(chunks) : Effect.fail("enough")
+        )
+      yield* dialled.send(bytes("ball"))
+      const [ended] = yield* Effect.all([Effect.raceFirst(failure(echo(dialled)), failure(echo(accepted)))])
+      assert.strictEqual(ended, "enough")
+    }).pipe(Effect.scoped, Effect.provide(MemoryTransport.layer())))
+})
