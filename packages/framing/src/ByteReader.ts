@@ -48,12 +48,15 @@ export class ByteReader {
   discarded = 0
   /** Bytes that the last step asked for, counted from `offset`; 0 where it could not know. */
   needed = 0
+  /**
+   * Frames that were taken since the stream began, refused ones among them. `Decoder.run` counts them;
+   * `Decoder.visit` does not, and leaves NaN.
+   */
+  frames = 0
   /** Frames that the fast form of a step may try at once: one after a frame that it could not take, then twice as many. */
   window = Number.POSITIVE_INFINITY
   /** The `offset` at which a step has asked for more. */
   stalled = -1
-  /** Frames that were taken since the stream began, refused ones among them. `Decoder.run` counts them. */
-  frames = 0
 
   #received = 0
   #head: Uint8Array = empty

@@ -117,30 +117,46 @@ export const run = <A>(
   into: Array<A>,
   atMost = Number.POSITIVE_INFINITY
 ): FrameError | MessageError | undefined => {
-  const full = into.length + atMost
-  const many: Fast | undefined = step.many && ((bytes, from, to, room) => {
-    const first = into.length
-    const at = step.many!(bytes, from, to, into, Math.min(room, full - first))
-    reader.frames += into.length - first
-    return at
+  const first = into.length
+  const full = first + atMost
+  const error = loop(
+    step,
+    reader,
+    step.many && ((bytes, from, to, room) => step.many!(bytes, from, to, into, Math.min(room, full - into.length))),
+    () => into.length < full,
+    (message) => into.push(message)
+  )
+  reader.frames += into.length - first
+  if (!(error instanceof MessageError)) return error
+  // Only here is known how many frames were before it. It is one itself.
+  const { direction, offset, reason } = error
+  const frame = reader.frames++
+  return new MessageError({
+    direction,
+    reason,
+    ...(offset === undefined ? {} : { offset }),
+    ...(Number.isNaN(frame) ? {} : { frame })
   })
-  return loop(step, reader, many, () => into.length < full, (message) => into.push(message))
 }
 
 /**
- * Shows every whole frame in the reader to `each`, without an object for it where the framing can do so. Otherwise as `run`.
+ * Shows every whole frame in the reader to `each`, without an object for it where the framing can do so. Otherwise as `run`,
+ * but that a `MessageError` says no frame's number.
  *
  * @category running
  * @since 0.1.0
  */
 export const visit = (step: FrameStep, reader: ByteReader, each: Visitor): FrameError | MessageError | undefined => {
   const { visit } = step
-  const counted: Visitor = (bytes, start, end) => {
-    reader.frames++
-    each(bytes, start, end)
-  }
-  const fast: Fast | undefined = visit && ((bytes, from, to) => visit(bytes, from, to, counted))
-  return loop(step, reader, fast, () => true, (frame) => each(frame, 0, frame.length))
+  // To count them would cost each of them.
+  reader.frames = Number.NaN
+  return loop(
+    step,
+    reader,
+    visit && ((bytes, from, to) => visit(bytes, from, to, each)),
+    () => true,
+    (frame) => each(frame, 0, frame.length)
+  )
 }
 
 /** At most `room` frames of a piece, from a frame's first byte: the position behind the last. */
@@ -191,7 +207,6 @@ const loop = <A>(
       // The fast form could have taken it, and did not: what it looked at beyond was in vain.
       if (taken <= left) reader.window = 1
       left = 0
-      reader.frames++
       give(message)
     }
     return undefined
@@ -202,8 +217,6 @@ const loop = <A>(
       throw new Error("a decoder refused a message and took no byte of it", { cause: error })
     }
     reader.window = 1
-    // Only here is known how many frames were before it. It is one itself.
-    const { direction, offset, reason } = error
-    return new MessageError({ direction, reason, frame: reader.frames++, ...(offset === undefined ? {} : { offset }) })
+    return error
   }
 }

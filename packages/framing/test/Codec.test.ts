@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { ByteWriter, Codec, FramingError, LengthPrefixed, Lines } from "@framewire/framing"
+import { ByteWriter, Codec, Decoder, FramingError, LengthPrefixed, Lines } from "@framewire/framing"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -15,6 +15,7 @@ import {
   inChunks,
   join,
   random,
+  readerOf,
   refusal,
   show,
   toHex
@@ -266,6 +267,15 @@ describe("a message that is refused", () => {
         [6, 119, []]
       ])
     }
+  })
+
+  it("where frames were only visited before, nothing is said of its number", () => {
+    const reader = readerOf(bytes("{}\n{}\n"))
+    assert.isUndefined(Decoder.visit(Lines.make().decoder.start(), reader, () => {}))
+    reader.push(bytes("{]\n"))
+    const error = Decoder.run(team.decoder.start(), reader, [])
+    assert.instanceOf(error, FramingError.MessageError)
+    assert.deepStrictEqual([error.frame, error.offset], [undefined, 6])
   })
 
   it("to be sent says where in it, and has neither frame nor offset", () => {
