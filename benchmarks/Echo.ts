@@ -39,7 +39,7 @@ const framed = (name: string, load: LoadGenerator.Load): Case => {
       "effect-socket": peer("framed-effect")
     },
     shows: shows(load),
-    openLoop: load.rate !== undefined
+    asks: load.rate === undefined ? "closed" : "open"
   }
 }
 

@@ -41,11 +41,12 @@ const doubts = (of: Suite.Result): ReadonlyArray<string> => {
   return [
     ...peersWhere("waited", (share) => share > 0.05)("held up by other processes on its core"),
     // An open loop never rests: if it did, it was not let.
-    ...of.openLoop
-      ? peersWhere("load", (share) => share < 0.9)(
-        "the one who asks was held up: latencies are worse than the server's"
-      )
-      : peersWhere("load", (share) => share > 0.9)("the one who asks was the limit: the server is faster than it says")
+    ...of.asks !== "open" ? [] : peersWhere("load", (share) => share < 0.9)(
+      "the one who asks was held up: latencies are worse than the server's"
+    ),
+    ...of.asks !== "closed" ? [] : peersWhere("load", (share) => share > 0.9)(
+      "the one who asks was the limit: the server is faster than it says"
+    )
   ]
 }
 

@@ -17,8 +17,8 @@ export interface Case {
   readonly peers: Readonly<Record<string, Peer>>
   /** What the table shows. */
   readonly shows: ReadonlyArray<Figure>
-  /** Requests come at a rate of their own. */
-  readonly openLoop?: boolean
+  /** Who asks: the load generator when it is answered, or at a rate of its own; or a client that is measured too. */
+  readonly asks?: "closed" | "open" | "client"
 }
 
 export interface Result {
@@ -26,7 +26,7 @@ export interface Result {
   readonly name: string
   readonly base: string
   readonly shows: ReadonlyArray<Figure>
-  readonly openLoop: boolean
+  readonly asks: "closed" | "open" | "client"
   /** Of each peer, by round. */
   readonly rounds: Readonly<Record<string, ReadonlyArray<Figures>>>
   /** Peers that did not do what they had to. They are not measured any further. */
@@ -38,7 +38,7 @@ const patience = 60
 
 /** `progress` is told before each measurement. */
 export const run = (
-  { base, name, openLoop = false, peers, shows, suite }: Case,
+  { asks = "closed", base, name, peers, shows, suite }: Case,
   rounds: number,
   window: Window,
   progress: (text: string) => Effect.Effect<void>
@@ -64,7 +64,7 @@ export const run = (
         })
       }
     }
-    return { suite, name, base, shows, openLoop, rounds: done, failed }
+    return { suite, name, base, shows, asks, rounds: done, failed }
   })
 
 export const values = (result: Result, peer: string, figure: Figure): ReadonlyArray<number | undefined> =>

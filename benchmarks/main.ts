@@ -8,17 +8,13 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { writeFileSync } from "node:fs"
-import * as Connect from "./Connect.ts"
-import * as Echo from "./Echo.ts"
-import * as Idle from "./Idle.ts"
+import { everyCase } from "./cases.ts"
 import * as Machine from "./Machine.ts"
-import * as Memory from "./Memory.ts"
 import * as Report from "./Report.ts"
 import * as Suite from "./Suite.ts"
 import * as Targets from "./targets.ts"
 
 const suites = ["decode", "encode", "echo", "idle", "connect", "rpc"] as const
-const everyCase: ReadonlyArray<Suite.Case> = [...Memory.cases, ...Echo.cases, ...Idle.cases, ...Connect.cases]
 
 const bench = Command.make("bench", {
   wanted: Argument.Literals("suite", suites).pipe(
