@@ -117,7 +117,7 @@ export const measure = (
       loadCpu: load * seconds / millions,
       ...before !== undefined && after !== undefined && {
         cpu: (after.running - before.running) / millions,
-        waited: (after.waiting - before.waiting) / seconds
+        heldUp: Math.max(0, after.heldUp - before.heldUp) / seconds
       },
       ...peak !== undefined && { peak: peak / 1e6 }
     }

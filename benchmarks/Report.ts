@@ -39,7 +39,7 @@ const doubts = (of: Suite.Result): ReadonlyArray<string> => {
     return peers.length === 0 ? [] : [`warning: ${peers.join(", ")}: ${text}`]
   }
   return [
-    ...peersWhere("waited", (share) => share > 0.05)("held up by other processes on its core"),
+    ...peersWhere("heldUp", (share) => share > 0.05)("held up by other processes on its core"),
     // An open loop never rests: if it did, it was not let.
     ...of.asks !== "open" ? [] : peersWhere("load", (share) => share < 0.9)(
       "the one who asks was held up: latencies are worse than the server's"

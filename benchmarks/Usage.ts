@@ -6,19 +6,23 @@ export const isKnown: boolean = existsSync("/proc/self/schedstat") && existsSync
 export interface Time {
   /** On a CPU, all threads together. */
   readonly running: number
-  /** Ready to run, and not let. */
-  readonly waiting: number
+  /**
+   * The main thread was ready to run and was not let, less the time in which other threads of the process ran: bound to one
+   * core they are what it waits for otherwise.
+   */
+  readonly heldUp: number
 }
 
-/** In seconds, from the scheduler's nanoseconds: the ticks of `stat` are 10 ms each. */
+/** Since it was started, in seconds, from the scheduler's nanoseconds: the ticks of `stat` are 10 ms each. */
 export const time = (pid: number): Time => {
-  let [running, waiting] = [0, 0]
+  let running = 0
+  let heldUp = 0
   for (const thread of readdirSync(`/proc/${pid}/task`)) {
-    const [ran, waited] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")
-    running += Number(ran) / 1e9
-    waiting += Number(waited) / 1e9
+    const [ran = 0, waited = 0] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ").map(Number)
+    running += ran / 1e9
+    heldUp += (Number(thread) === pid ? waited : -ran) / 1e9
   }
-  return { running, waiting }
+  return { running, heldUp }
 }
 
 const status = (pid: number, name: string): number =>

@@ -1,6 +1,8 @@
 // Runs one peer in a process of its own, so that no other peer has shaped the machine code that it runs on:
 // main.ts decode|encode KIND SIZE PEER SECONDS WARM-UP prints a line of JSON. Before that, but after the clock has
 // stopped, the frames are compared with those that went in.
+import type { Figures } from "../Figure.ts"
+import * as Usage from "../Usage.ts"
 import { decoders, type Sink } from "./decoders.ts"
 import { encoders } from "./encoders.ts"
 import { chunksOf, digest, type Kind, messagesOf, payloadsOf } from "./Material.ts"
@@ -79,10 +81,18 @@ const runFor = async (millis: number) => {
 }
 
 await runFor(1000 * Number(warmup))
+const heldUpBefore = Usage.isKnown ? Usage.time(process.pid).heldUp : undefined
 const before = process.cpuUsage()
 const { count, elapsed } = await runFor(1000 * Number(seconds))
 const { system, user } = process.cpuUsage(before)
+const waited = heldUpBefore === undefined ? undefined : Usage.time(process.pid).heldUp - heldUpBefore
 const peak = 1024 * process.resourceUsage().maxRSS
 if (seen === 0) throw new Error("nothing was decoded")
 if (digest(await frames()) !== digest(messages)) throw new Error("other frames than went in")
-console.log(JSON.stringify({ nanos: elapsed * 1e6 / count, cpu: (user + system) / count, peak: peak / 1e6 }))
+const figures: Figures = {
+  nanos: elapsed * 1e6 / count,
+  cpu: (user + system) / count,
+  peak: peak / 1e6,
+  ...waited !== undefined && { heldUp: Math.max(0, waited) / elapsed * 1e3 }
+}
+console.log(JSON.stringify(figures))

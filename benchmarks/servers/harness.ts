@@ -1,16 +1,16 @@
 // What every server of the benchmarks does beside serving.
 import type { Address } from "@framewire/core"
 
-declare const gc: (() => void) | undefined
+declare const gc: ((options: Record<"type" | "execution" | "flavor", string>) => void) | undefined
 
 /** Says where it listens. It ends with its standard input, so that it never outlives who started it. */
 export const listening = (address: Address.Address | { readonly port: number }): void => {
   if (!("port" in address)) throw new Error("a TCP port was expected")
   console.log(`listening ${address.port}`)
   process.stdin.on("end", () => process.exit(0))
-  // Any input asks for a full collection: what is left then is what the connections need.
+  // Any input asks for a full collection that gives back what is free: what is left then is what the connections need.
   process.stdin.on("data", () => {
-    gc?.()
+    gc?.({ type: "major", execution: "sync", flavor: "last-resort" })
     console.log("collected")
   })
 }
