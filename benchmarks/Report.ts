@@ -1,7 +1,7 @@
 // The tables that are printed.
 import { type Figure, kinds } from "./Figure.ts"
 import type { Machine } from "./Machine.ts"
-import { type Spread, spread } from "./Statistics.ts"
+import type { Spread } from "./Statistics.ts"
 import * as Suite from "./Suite.ts"
 import type { Judged } from "./targets.ts"
 
@@ -24,28 +24,28 @@ const fixed = (value: number, digits: number): string => {
 const times = (ratio: Spread | undefined): Row =>
   ratio === undefined ? ["-", "-"] : [ratio.median.toFixed(2), `${ratio.min.toFixed(2)}..${ratio.max.toFixed(2)}`]
 
-const median = (result: Suite.Result, peer: string, figure: Figure): string => {
-  const middle = spread(Suite.values(result, peer, figure).filter((value) => value !== undefined))
-  return middle === undefined ? "-" : fixed(middle.median, kinds[figure].digits)
+const middle = (result: Suite.Result, peer: string, figure: Figure): string => {
+  const value = Suite.median(result, peer, figure)
+  return value === undefined ? "-" : fixed(value, kinds[figure].digits)
 }
 
 /** What the figures of a case cannot be trusted for. */
 const doubts = (of: Suite.Result): ReadonlyArray<string> => {
-  const peersWhere = (figure: Figure, doubtful: (median: number) => boolean) => (text: string) => {
-    const peers = Object.keys(of.rounds).filter((peer) => {
-      const middle = spread(Suite.values(of, peer, figure).filter((value) => value !== undefined))
-      return middle !== undefined && doubtful(middle.median)
-    })
+  const warning = (text: string, isDoubtful: (peer: string) => boolean) => {
+    const peers = Object.keys(of.rounds).filter(isDoubtful)
     return peers.length === 0 ? [] : [`warning: ${peers.join(", ")}: ${text}`]
   }
+  const load = (peer: string) => Suite.median(of, peer, "load")
   return [
-    ...peersWhere("heldUp", (share) => share > 0.05)("held up by other processes on its core"),
+    ...warning("held up by other processes on its core", (peer) => Suite.isHeldUp(of, peer)),
     // An open loop never rests: if it did, it was not let.
-    ...of.asks !== "open" ? [] : peersWhere("load", (share) => share < 0.9)(
-      "the one who asks was held up: latencies are worse than the server's"
+    ...of.asks !== "open" ? [] : warning(
+      "the one who asks was held up: latencies are worse than the server's",
+      (peer) => (load(peer) ?? 1) < 0.9
     ),
-    ...of.asks !== "closed" ? [] : peersWhere("load", (share) => share > 0.9)(
-      "the one who asks was the limit: the server is faster than it says"
+    ...of.asks !== "closed" ? [] : warning(
+      "the one who asks was the limit: the server is faster than it says",
+      (peer) => (load(peer) ?? 0) > 0.9
     )
   ]
 }
@@ -57,9 +57,10 @@ export const result = (of: Suite.Result): string => {
   const rows = Object.keys(rounds).map((peer) => [
     peer,
     ...times(Suite.ratio(of, peer, base, figure)),
-    ...shows.map((it) => median(of, peer, it))
+    Suite.ratio(of, peer, base, "cpu")?.median.toFixed(2) ?? "-",
+    ...shows.map((it) => middle(of, peer, it))
   ])
-  const head = [`x ${base}`, "spread", ...shows.map((it) => kinds[it].title)]
+  const head = [`x ${base}`, "spread", "x its CPU", ...shows.map((it) => kinds[it].title)]
   const better = kinds[figure].better === "less" ? ", less is better" : ""
   return [
     `${suite} ${name} (medians of ${rounds[base]?.length ?? 0}${better})`,
@@ -72,7 +73,7 @@ export const result = (of: Suite.Result): string => {
 export const judged = (all: ReadonlyArray<Judged>): string =>
   table(
     ["target", "figure", "of", "to", "wanted", "measured", "noise", ""],
-    all.map(({ measured, target: { base, figure, issue, name, noise, peer, ratio, suite }, verdict }) => [
+    all.map(({ isHeldUp, measured, target: { base, figure, issue, name, noise, peer, ratio, suite }, verdict }) => [
       `${issue} ${suite} ${name}`,
       kinds[figure].title,
       peer,
@@ -80,7 +81,7 @@ export const judged = (all: ReadonlyArray<Judged>): string =>
       `${kinds[figure].better === "more" ? ">=" : "<="} ${ratio.toFixed(2)}`,
       measured === undefined ? "-" : measured.toFixed(2),
       `${noise * 100} %`,
-      verdict === "near" ? "missed, within noise" : verdict
+      `${verdict === "near" ? "missed, within noise" : verdict}${isHeldUp ? " (held up)" : ""}`
     ])
   )
 

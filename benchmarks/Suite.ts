@@ -73,3 +73,10 @@ export const values = (result: Result, peer: string, figure: Figure): ReadonlyAr
 /** Of one figure of a peer, to that of another. */
 export const ratio = (result: Result, peer: string, base: string, figure: Figure): Statistics.Spread | undefined =>
   Statistics.ratio(values(result, peer, figure), values(result, base, figure))
+
+/** The middle of one figure of a peer. */
+export const median = (result: Result, peer: string, figure: Figure): number | undefined =>
+  Statistics.spread(values(result, peer, figure).filter((value) => value !== undefined))?.median
+
+/** Other processes had its core for so long that only its CPU a million says something. */
+export const isHeldUp = (result: Result, peer: string): boolean => (median(result, peer, "heldUp") ?? 0) > 0.05

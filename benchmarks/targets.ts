@@ -74,6 +74,8 @@ export interface Judged {
   readonly target: Target
   readonly measured: number | undefined
   readonly verdict: Verdict
+  /** One of the two was held up by other processes: the verdict is worth little. */
+  readonly isHeldUp: boolean
 }
 
 /** Undefined where the run has not measured it. */
@@ -82,13 +84,14 @@ export const judge = (target: Target, results: ReadonlyArray<Suite.Result>): Jud
   const result = results.find((it) => it.suite === suite && it.name === name)
   if (result === undefined) return undefined
   if (result.failed[peer] !== undefined || result.failed[base] !== undefined) {
-    return { target, measured: undefined, verdict: "failed" }
+    return { target, measured: undefined, verdict: "failed", isHeldUp: false }
   }
   const measured = Suite.ratio(result, peer, base, figure)?.median
   if (measured === undefined) return undefined
   // Above 1 it is reached, whichever way is better.
   const reached = kinds[figure].better === "more" ? measured / ratio : ratio / measured
-  return { target, measured, verdict: reached >= 1 ? "met" : reached >= 1 - noise ? "near" : "missed" }
+  const verdict = reached >= 1 ? "met" : reached >= 1 - noise ? "near" : "missed"
+  return { target, measured, verdict, isHeldUp: Suite.isHeldUp(result, peer) || Suite.isHeldUp(result, base) }
 }
 
 export const judgeAll = (results: ReadonlyArray<Suite.Result>, wanted = targets): ReadonlyArray<Judged> =>

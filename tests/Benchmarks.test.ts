@@ -285,6 +285,11 @@ describe("targets", () => {
     assert.strictEqual(new Set(everyCase.map(({ name, suite }) => `${suite} ${name}`)).size, everyCase.length)
   })
 
+  it("says so where one of the two was held up", () => {
+    const judged = Targets.judgeAll([result({ perSecond: 100, heldUp: 0.5 })], [target("perSecond", 1)])
+    assert.match(Report.judged(judged), / met \(held up\)$/m)
+  })
+
   it("shows each with its verdict", () => {
     const text = Report.judged(Targets.judgeAll([result({ perSecond: 97 })], [target("perSecond", 1)]))
     assert.match(text, />= 1\.00 +0\.97 +5 % +missed, within noise$/m)
