@@ -37,6 +37,7 @@ const licences = new Set([
   "MIT-0",
   "ISC",
   "Apache-2.0",
+  "Apache-2.0 OR MIT",
   "BSD-2-Clause",
   "BSD-3-Clause",
   "0BSD",

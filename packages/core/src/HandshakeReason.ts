@@ -179,8 +179,11 @@ export type HandshakeReason =
   | TlsViolation
   | InvalidTls
 
-const detailOf = ({ cause, code }: Fault): string =>
-  cause instanceof Error && cause.message !== "" ? cause.message : code ?? "it does not say why"
+/** OpenSSL's and Node's errors have a short `reason`; their message has the address of a thread and a line of C as well. */
+const detailOf = ({ cause, code }: Fault): string => {
+  if (!(cause instanceof Error)) return code ?? "it does not say why"
+  return "reason" in cause && typeof cause.reason === "string" ? cause.reason : cause.message
+}
 
 type Made = new(fault: Fault) => Exclude<HandshakeReason, PlaintextWaiting | InvalidTls>
 

@@ -251,6 +251,7 @@ describe("what can be wrong with a handshake", () => {
         assert(error._tag === "HandshakeError")
         assert.strictEqual(said(error), hears)
         assert.deepStrictEqual(error.remote, address)
+        assert.notMatch(error.message, /:error:|\n/)
         const event = yield* shed
         assert.match(said(event.error), new RegExp(`^${tells}`))
         assert.deepStrictEqual(event.remote, error.local)

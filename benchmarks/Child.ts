@@ -1,0 +1,91 @@
+// A program as a child process in a scope, bound to one core: when the scope closes, it is killed by its pid.
+import * as Cause from "effect/Cause"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
+import type * as Scope from "effect/Scope"
+import { spawn, spawnSync } from "node:child_process"
+import { availableParallelism } from "node:os"
+import { join } from "node:path"
+import { createInterface } from "node:readline"
+
+/** Something did not run as it had to: what was measured with it is worth nothing. */
+export class BenchError extends Data.TaggedError("BenchError")<{ readonly message: string }> {}
+
+export interface Child {
+  readonly pid: number
+  /** The first line from here on that it prints and that matches; fails with its complaint if it ends before. */
+  readonly line: (pattern: RegExp) => Effect.Effect<RegExpExecArray, BenchError>
+  readonly write: (text: string) => Effect.Effect<void>
+  /** Ends its standard input. */
+  readonly end: Effect.Effect<void>
+}
+
+/** The cores are two where there are two: what serves has the first for itself, what asks the last. */
+export const cores = { server: 0, load: availableParallelism() - 1 }
+
+/** Binding a process to a core is Linux's. */
+export const canPin = spawnSync("taskset", ["-c", "0", "true"]).status === 0
+
+/** The command line of a TypeScript program beside this file. */
+export const node = (program: string, ...args: ReadonlyArray<string>): ReadonlyArray<string> => [
+  process.execPath,
+  "--conditions=@framewire/source",
+  "--expose-gc",
+  join(import.meta.dirname, program),
+  ...args
+]
+
+export const start = (
+  command: ReadonlyArray<string>,
+  core: number
+): Effect.Effect<Child, BenchError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const pinned = canPin ? ["taskset", "-c", String(core), ...command] : command
+    // As many descriptors as may be; every exec keeps the pid.
+    const raised = ["-c", "ulimit -n \"$(ulimit -Hn)\"; exec \"$@\"", "sh", ...pinned]
+    const child = yield* Effect.acquireRelease(
+      Effect.sync(() => spawn("sh", raised, { stdio: "pipe" })),
+      (child) => Effect.sync(() => child.kill("SIGKILL"))
+    )
+    const lines = yield* Queue.unbounded<string, BenchError>()
+    let complaint = ""
+    const over = (how: string) => {
+      const message = `${command.slice(-4).join(" ")} ended (${how}) ${complaint.trim().slice(0, 2000)}`
+      Queue.failCauseUnsafe(lines, Cause.fail(new BenchError({ message })))
+    }
+    createInterface({ input: child.stdout }).on("line", (line) => Queue.offerUnsafe(lines, line))
+    child.stderr.on("data", (chunk: Buffer) => {
+      complaint += chunk.toString()
+    })
+    // It may have ended before it has read what it was given.
+    child.stdin.on("error", () => {})
+    child.on("error", (error) => over(error.message))
+    child.on("close", (code, signal) => over(signal ?? `exit code ${code}`))
+    const { pid } = child
+    if (pid === undefined) return yield* new BenchError({ message: `${command.join(" ")} did not start` })
+    return {
+      pid,
+      line: (pattern) =>
+        Effect.gen(function*() {
+          while (true) {
+            const match = pattern.exec(yield* Queue.take(lines))
+            if (match !== null) return match
+          }
+        }),
+      write: (text) => Effect.sync(() => void child.stdin.write(text)),
+      end: Effect.sync(() => void child.stdin.end())
+    }
+  })
+
+export interface Server extends Child {
+  readonly port: number
+}
+
+/** One of `servers/`, on its core. */
+export const serve = (name: string, ...args: ReadonlyArray<string>): Effect.Effect<Server, BenchError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const child = yield* start(node(`servers/${name}.ts`, ...args), cores.server)
+    const [, port] = yield* child.line(/^listening (\d+)$/)
+    return { ...child, port: Number(port) }
+  })

@@ -1,0 +1,15 @@
+// All that can be measured.
+import * as Connect from "./Connect.ts"
+import * as Echo from "./Echo.ts"
+import * as Idle from "./Idle.ts"
+import * as Memory from "./Memory.ts"
+import * as Rpc from "./Rpc.ts"
+import type { Case } from "./Suite.ts"
+
+export const everyCase: ReadonlyArray<Case> = [
+  ...Memory.cases,
+  ...Echo.cases,
+  ...Idle.cases,
+  ...Connect.cases,
+  ...Rpc.cases
+]
