@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
-import { outcome } from "./scripted.ts"
+import { done, fake, outcome } from "./scripted.ts"
 import { bytes } from "./support.ts"
 
 const text = Codec.text(Lines.make())
@@ -152,6 +152,12 @@ describe("Framed: the deadline of a frame", () => {
             yield* Fiber.join(receiving)
             yield* framed.receive
           }
+          assert.deepStrictEqual(timers, { started: 0, pending: 0, most: 0 })
+
+          // The rest of a frame that is here when it is asked for.
+          const script = fake(...Array.from({ length: 50 }, () => [["\x02"], ["ab"]]).flat(), done)
+          yield* Effect.replicateEffect(Framed.make(script.connection, u8).receive, 50)
+          yield* after(0)
           assert.deepStrictEqual(timers, { started: 0, pending: 0, most: 0 })
 
           const receiving = yield* Effect.forkChild(framed.receive)

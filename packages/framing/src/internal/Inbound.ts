@@ -40,14 +40,12 @@ export class Inbound {
     const take: Pull.Pull<A, InboundError> = Effect.withFiber((fiber) => {
       // What is taken is lost if the fiber is interrupted before it has arrived, which needs a yield on the way: bytes
       // would be missing in the stream. So it yields now, while nothing is taken.
-      const { currentOpCount, cache: { maxOpsBeforeYield } } = fiber
-      if (2 * currentOpCount > maxOpsBeforeYield) return again
+      if (2 * fiber.currentOpCount > fiber.cache.maxOpsBeforeYield) return again
       if (this.owner !== owner) return Inbound.stale
       const found = takesRaw || this.#isPastRaw() ? look() : this.fail() ?? this.#endedInRaw()
       if (found === undefined) {
         if (this.reader.length === 0 || this.millis === Number.POSITIVE_INFINITY) return idle
-        // With a deadline a receive takes more steps.
-        return 3 * currentOpCount > maxOpsBeforeYield ? again : Pull.matchEffect(this.#inTime(fiber), arrived)
+        return Pull.matchEffect(this.#inTime(fiber), arrived)
       }
       this.#deadline = undefined
       return found
