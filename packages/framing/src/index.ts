@@ -96,6 +96,13 @@ export * as FramingError from "./FramingError.ts"
 export * as FramingSpec from "./FramingSpec.ts"
 
 /**
+ * What both ends say first, and the protocol that follows from it.
+ *
+ * @since 0.1.0
+ */
+export * as Greeting from "./Greeting.ts"
+
+/**
  * Bytes in hex and as text, with what a codec takes each of them for.
  *
  * @since 0.1.0
