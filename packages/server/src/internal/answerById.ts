@@ -31,6 +31,7 @@ export const answerById = <Req, Res, Err, P, R>(
   Effect.gen(function*() {
     const { connection } = framed
     const fibers = yield* FiberSet.make<void, WriteError>()
+    const fork = Effect.runForkWith(yield* Effect.context<R>())
     const running = new Map<Protocol.Id, Running>()
     const room = Latch.makeUnsafe(true)
     const outgoing = ByteWriter.make()
@@ -69,9 +70,7 @@ export const answerById = <Req, Res, Err, P, R>(
         Effect.ensuring(Effect.sync(() => {
           running.delete(id)
           room.openUnsafe()
-        })),
-        // A reply is sent as a whole or, where the answer was interrupted, not at all.
-        Effect.uninterruptible
+        }))
       )
 
     const start = (
@@ -93,9 +92,10 @@ export const answerById = <Req, Res, Err, P, R>(
       }
       const entry: Running = { cancelled: false }
       running.set(id, entry)
-      return Effect.map(FiberSet.run(fibers, run(id, entry, answering)), (fiber) => {
-        entry.fiber = fiber
-      })
+      // Uninterruptible from its first step on: one that is cancelled before it began has its reply, too.
+      entry.fiber = fork(run(id, entry, answering), { uninterruptible: true })
+      FiberSet.addUnsafe(fibers, entry.fiber)
+      return Effect.void
     }
     const cancel = (entry: Running | undefined) => {
       if (entry === undefined) return
