@@ -225,7 +225,7 @@ describe("a greeting", () => {
       const client = yield* Client.connect(greeting([1, 2]), server.address)
       assert.strictEqual(yield* client.request({ n: 6, by: 2 }), 3)
       assert.strictEqual((yield* Effect.flip(client.request({ n: 6, by: 0 })))._tag, "Division")
-      const long = yield* Effect.flip(client.request({ n: 1.234567890123456789, by: 1e-300 }))
+      const long = yield* Effect.flip(client.request({ n: 1.23456789012345, by: 1e-300 }))
       assert(long._tag === "RequestError" && long.reason._tag === "MessageError")
       assert.strictEqual(long.reason.reason._tag, "FrameTooLong")
     })))

@@ -125,7 +125,7 @@ export const connect: {
     if ("speak" in protocol) {
       return Effect.flatMap(
         // Nobody waits for this connection any more, and the scope may be a long one.
-        Effect.onError(Greeting.greet(protocol, connection, options), () => connection.close()),
+        Effect.onError(Greeting.greet(protocol, connection, options), () => connection.close({ linger: 0 })),
         ({ exchange, framed }) => open(exchange, framed, options)
       )
     }

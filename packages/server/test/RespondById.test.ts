@@ -4,7 +4,17 @@ import { Server } from "@framewire/server"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { bounded, capricious, connections, eventually, options, portOf, RawClient, writes } from "./support/index.ts"
+import {
+  bounded,
+  capricious,
+  connections,
+  eventually,
+  options,
+  portOf,
+  RawClient,
+  stalled,
+  writes
+} from "./support/index.ts"
 
 const protocol = Protocol.json({
   framing: Lines.make({ limit: 200 }),
@@ -177,11 +187,7 @@ describe("Server.respond by id", () => {
         )
         const client = yield* RawClient.connect(server.address, { reads: false })
         client.write(Array.from({ length: 1000 }, (_, id) => call(id, "")).join(""))
-        let before = -1
-        while (answered === 0 || before < answered) {
-          before = answered
-          yield* Effect.sleep("100 millis")
-        }
+        yield* Effect.andThen(eventually(() => answered > 0), stalled(() => answered))
         assert.isBelow(answered, 200)
         client.socket.destroy()
       }
