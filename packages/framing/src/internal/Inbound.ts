@@ -108,12 +108,12 @@ export class Inbound {
     const deadline = this.#deadline ??= clock.currentTimeMillisUnsafe() + this.millis
     let over = false
     let alarm: Fiber.Fiber<void> | undefined
-    // The microtask runs when this fiber leaves the stack: when it has to wait.
-    queueMicrotask(() => {
+    // In the scheduler's next turn: what is in the kernel has come by then, and needs no timer.
+    fiber.currentDispatcher.scheduleTask(() => {
       if (over) return
       const left = Math.max(0, deadline - clock.currentTimeMillisUnsafe())
       alarm = Effect.runForkWith(fiber.context)(Effect.flatMap(Effect.sleep(left), () => this.#expire))
-    })
+    }, 0)
     // Pushed before anything else is done, so that an interruption has nothing to lose.
     const arrive = Effect.map(this.connection.receive, (chunks) => this.#push(chunks))
     return Effect.onExit(arrive, () =>
