@@ -177,12 +177,47 @@ describe("Framed: the deadline of a frame", () => {
           yield* after(0)
           assert.strictEqual(timers.pending, 0)
 
+          // A frame is whole and another has begun: the timer goes on for that, and ends with the connection.
+          yield* peer.send(bytes("ab\x02"))
+          assert.strictEqual(yield* framed.receive, "ab")
+          const next = yield* Effect.forkChild(framed.receive)
+          yield* after(20_000)
+          yield* peer.send(bytes("ab\x02"))
+          yield* Fiber.join(next)
+          yield* after(1)
+          assert.strictEqual(timers.pending, 1)
+          const last = yield* Effect.forkChild(outcome(framed.receive))
+          yield* after(29_999)
+          assert.isUndefined(last.pollUnsafe())
+          yield* Fiber.interrupt(last)
+          yield* after(0)
+          assert.strictEqual(timers.pending, 0)
+
           const ended = yield* Effect.forkChild(outcome(framed.receive))
           yield* after(1)
           yield* peer.shutdownWrite
           yield* Fiber.join(ended)
           yield* after(0)
           assert.deepStrictEqual([timers.pending, timers.most], [0, 1])
+        })
+      ))
+    }))
+
+  it.effect("the timer ends with the connection, also where nobody receives any more", () =>
+    Effect.gen(function*() {
+      const { run, timers } = yield* counted
+      yield* run(between(({ ours, peer }) =>
+        Effect.gen(function*() {
+          const receiving = yield* Effect.forkChild(Framed.make(ours, u8).receive)
+          yield* peer.send(bytes("\x02"))
+          yield* after(1)
+          yield* peer.send(bytes("ab\x02"))
+          yield* Fiber.join(receiving)
+          yield* after(1)
+          assert.strictEqual(timers.pending, 1)
+          yield* ours.abort
+          yield* after(0)
+          assert.strictEqual(timers.pending, 0)
         })
       ))
     }))

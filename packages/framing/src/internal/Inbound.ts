@@ -2,6 +2,7 @@
 import type { Connection, TransportError } from "@framewire/core"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Pull from "effect/Pull"
 import * as ByteReader from "../ByteReader.ts"
@@ -30,6 +31,9 @@ export class Inbound {
   millis = Number.POSITIVE_INFINITY
   /** When the frame that has begun has to be whole. */
   #deadline: number | undefined
+  /** Somebody waits for the rest of it. */
+  #waiting = false
+  #alarm: Fiber.Fiber<unknown> | undefined
 
   constructor(connection: Connection.Connection) {
     this.connection = connection
@@ -48,6 +52,7 @@ export class Inbound {
         return Pull.matchEffect(this.#inTime(fiber), arrived)
       }
       this.#deadline = undefined
+      if (this.reader.length === 0) this.#stopAlarm()
       return found
     })
     const arrived = {
@@ -105,22 +110,43 @@ export class Inbound {
   /** The next batch; when the deadline of the frame is over first, the stream ends with `FrameTimeout`. */
   #inTime(fiber: Fiber.Fiber<unknown, unknown>): Pull.Pull<void, TransportError.ReceiveError> {
     const clock = fiber.getRef(Clock.Clock)
-    const deadline = this.#deadline ??= clock.currentTimeMillisUnsafe() + this.millis
-    let over = false
-    let alarm: Fiber.Fiber<void> | undefined
-    // In the scheduler's next turn: what is in the kernel has come by then, and needs no timer.
-    fiber.currentDispatcher.scheduleTask(() => {
-      if (over) return
-      const left = Math.max(0, deadline - clock.currentTimeMillisUnsafe())
-      alarm = Effect.runForkWith(fiber.context)(Effect.flatMap(Effect.sleep(left), () => this.#expire))
-    }, 0)
+    this.#deadline ??= clock.currentTimeMillisUnsafe() + this.millis
+    this.#waiting = true
+    if (this.#alarm === undefined) {
+      // The microtask runs when this fiber leaves the stack: when it has to wait.
+      queueMicrotask(() => {
+        if (!this.#waiting || this.#alarm !== undefined) return
+        const alarm = this.#alarm = Effect.runForkWith(fiber.context)(this.#watch(clock))
+        alarm.addObserver(() => {
+          if (this.#alarm === alarm) this.#alarm = undefined
+        })
+      })
+    }
     // Pushed before anything else is done, so that an interruption has nothing to lose.
     const arrive = Effect.map(this.connection.receive, (chunks) => this.#push(chunks))
-    return Effect.onExit(arrive, () =>
-      Effect.sync(() => {
-        over = true
-        alarm?.interruptUnsafe()
-      }))
+    return Effect.onExit(arrive, (exit) => {
+      this.#waiting = false
+      if (Exit.isFailure(exit)) this.#stopAlarm()
+      return Effect.void
+    })
+  }
+
+  /**
+   * One timer for all frames while some of them wait one after the other, because a timer for each is dear: it looks again
+   * when it is due. It ends when nothing waits, and with the connection.
+   */
+  #watch(clock: Clock.Clock): Effect.Effect<unknown> {
+    const look: Effect.Effect<void> = Effect.suspend(() => {
+      if (!this.#waiting || this.#deadline === undefined) return Effect.void
+      const left = this.#deadline - clock.currentTimeMillisUnsafe()
+      return left > 0 ? Effect.flatMap(Effect.sleep(left), () => look) : this.#expire
+    })
+    return Effect.raceFirst(look, this.connection.closed)
+  }
+
+  #stopAlarm(): void {
+    this.#alarm?.interruptUnsafe()
+    this.#alarm = undefined
   }
 
   // Nothing interrupts the receive: it ends, because the stream is made to end.
