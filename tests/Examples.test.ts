@@ -42,4 +42,18 @@ describe("examples", () => {
       assert.match(stdout, /Expected Positive, actual 0, in frame 1, at byte 83 of the stream\n$/)
       assert.deepStrictEqual([code, stderr], [0, ""])
     }))
+
+  it.live("multiplex: a greeting, and requests by id", () =>
+    Effect.gen(function*() {
+      const { code, stderr, stdout } = yield* Process.run(process.execPath, [source, "examples/multiplex/main.ts"])
+      assert.deepStrictEqual([code, stderr], [0, ""])
+      const [one, two, ...rest] = stdout.trimEnd().split("\n")
+      assert.sameMembers([one, two], ["Rome: 4", "Atlantis: unknown"])
+      assert.deepStrictEqual(rest, [
+        "Oslo: 4",
+        "wind in Rome",
+        "wind in Oslo",
+        "version 1 is refused, the oldest is 2"
+      ])
+    }))
 })

@@ -3,39 +3,53 @@
  *
  * ```text
  * request --+                                 +-- answer
- * request --+--> one write a batch ---> server +-- answer      in the order of the requests
+ * request --+--> one write a batch ---> server +-- answer      in the order of the requests, or by id
  * request --+                                 +-- answer
  * ```
  *
  * @since 0.1.0
  */
 import { type Address, type ConnectionState, Transport, type TransportError } from "@framewire/core"
-import { ByteWriter, Codec, Framed, FramingError, type Protocol } from "@framewire/framing"
+import { ByteWriter, Codec, Framed, FramingError, Greeting, Protocol } from "@framewire/framing"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
-import { LineClosed, RequestError, type RequestFailure, UnexpectedAnswer } from "./RequestError.ts"
+import * as Stream from "effect/Stream"
+import * as InFlight from "./internal/InFlight.ts"
+import {
+  LineClosed,
+  PushesUnread,
+  RequestCancelled,
+  RequestError,
+  type RequestFailure,
+  UnexpectedAnswer
+} from "./RequestError.ts"
 
 /**
- * A client of a protocol. Any number of fibers may use it.
+ * A client of a protocol. Any number of fibers may use it. `Err` is the protocol's own error, `P` what its server pushes.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Client<in Req, out Res> {
+export interface Client<in Req, out Res, out Err = never, out P = never> {
   readonly local: Address.Address
   readonly remote: Address.Address
 
   /**
    * Sends a request and suspends until its answer is there. Requests of the same turn go out in one write.
    *
-   * Interruption gives up waiting; the answer, when it comes, is dropped and no other is mistaken for it.
+   * Interruption gives up waiting, and tells the server so if the protocol can; the answer, when it comes, is dropped and no
+   * other is mistaken for it. Until then the request is in flight.
    *
-   * **Errors**: `RequestError`, which says whether the request was sent. When the line ends, every waiting request fails.
+   * **Errors**: the protocol's own; `RequestError`, which says whether the request was sent. When the line ends, every waiting request fails.
    */
-  readonly request: (request: Req) => Effect.Effect<Res, RequestError>
+  readonly request: (request: Req) => Effect.Effect<Res, RequestError | Err>
+
+  /** What the server says that answers nothing, until the line ends. Several consumers share it. */
+  readonly pushes: Stream.Stream<P>
 
   /** Suspends until the line has ended. */
   readonly closed: Effect.Effect<ConnectionState.CloseReason>
@@ -47,47 +61,99 @@ export interface Client<in Req, out Res> {
  * @category options
  * @since 0.1.0
  */
-export interface ClientOptions extends Transport.ConnectOptions {
+export interface ClientOptions extends Transport.ConnectOptions, Greeting.GreetingOptions {
   /** Requests without an answer at a time; more wait. Default 1024. */
   readonly maxInFlight?: number
+  /** Pushes that nobody has taken yet; one more ends the line with `PushesUnread`. Default 1024. */
+  readonly maxPushes?: number
 }
 
-interface Pending<Res> {
-  readonly answer: Deferred.Deferred<Res, RequestError>
-  sent: boolean
+interface Pending<Res, Err> extends InFlight.Sendable {
+  readonly answer: Deferred.Deferred<Res, RequestError | Err>
 }
 
 /**
  * Connects to a server of the protocol. The scope owns the line; when it closes, every waiting request fails.
  *
- * **Errors**: `ConnectError`, and with `tls` `HandshakeError`, as of `Transport.connect`.
+ * **Errors**: `ConnectError`, and with `tls` `HandshakeError`, as of `Transport.connect`; with a greeting its refusal, or
+ * `GreetingError`.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const connect = <Req, Res>(
-  protocol: Protocol.Protocol<Req, Res>,
+export const connect: {
+  <Hello, Agreed, Refusal, Req, Res, Err, P>(
+    greeting: Greeting.Greeting<Hello, Agreed, Refusal, Req, Res, Err, P>,
+    address: Address.Address,
+    options?: ClientOptions
+  ): Effect.Effect<
+    Client<Req, Res, Err, P>,
+    TransportError.ConnectError | TransportError.HandshakeError | Refusal | Greeting.GreetingError,
+    Transport.Transport | Scope.Scope
+  >
+  <Req, Res, Err, P>(
+    exchange: Protocol.Exchange<Req, Res, Err, P>,
+    address: Address.Address,
+    options?: ClientOptions
+  ): Effect.Effect<
+    Client<Req, Res, Err, P>,
+    TransportError.ConnectError | TransportError.HandshakeError,
+    Transport.Transport | Scope.Scope
+  >
+  <Req, Res, Err = never, P = never>(
+    protocol: Protocol.Protocol<Req, Res>,
+    address: Address.Address,
+    options?: ClientOptions
+  ): Effect.Effect<
+    Client<Req, Res, Err, P>,
+    TransportError.ConnectError | TransportError.HandshakeError,
+    Transport.Transport | Scope.Scope
+  >
+} = <Hello, Agreed, Refusal, Req, Res, Err, P>(
+  protocol:
+    | Greeting.Greeting<Hello, Agreed, Refusal, Req, Res, Err, P>
+    | Protocol.Exchange<Req, Res, Err, P>
+    | Protocol.Protocol<Req, Res>,
   address: Address.Address,
   options: ClientOptions = {}
 ): Effect.Effect<
-  Client<Req, Res>,
-  TransportError.ConnectError | TransportError.HandshakeError,
+  Client<Req, Res, Err, P>,
+  TransportError.ConnectError | TransportError.HandshakeError | Refusal | Greeting.GreetingError,
   Transport.Transport | Scope.Scope
 > =>
+  Effect.flatMap(Transport.connect(address, options), (connection) => {
+    if ("speak" in protocol) {
+      return Effect.flatMap(
+        // Nobody waits for this connection any more, and the scope may be a long one.
+        Effect.onError(Greeting.greet(protocol, connection, options), () => connection.close({ linger: 0 })),
+        ({ exchange, framed }) => open(exchange, framed, options)
+      )
+    }
+    const exchange = "answers" in protocol ? protocol : Protocol.toExchange<Req, Res, Err, P>(protocol)
+    return open(exchange, Framed.make(connection, exchange.client, options), options)
+  })
+
+const open = <Req, Res, Err, P>(
+  exchange: Protocol.Exchange<Req, Res, Err, P>,
+  framed: Framed.Framed<Protocol.Reply<Res, Err, P>, Protocol.Call<Req>>,
+  { maxInFlight: asked = 1024, maxPushes = 1024 }: ClientOptions
+): Effect.Effect<Client<Req, Res, Err, P>, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const { maxInFlight = 1024, ...connectOptions } = options
-    const connection = yield* Transport.connect(address, connectOptions)
-    const framed = Framed.make(connection, protocol.client)
+    const { connection } = framed
+    const maxInFlight = Math.min(asked, exchange.maxId)
+    const pushes = yield* Queue.make<P, Cause.Done>({ capacity: maxPushes, strategy: "dropping" })
     const outgoing = ByteWriter.make()
-    // Every request without an answer, in order, and those of them that are still in `outgoing`.
-    const pending: Array<Pending<Res>> = []
-    let unsent: Array<Pending<Res>> = []
+    // Every request without an answer, and those of them that are still in `outgoing`.
+    const isInOrder = exchange.answers === "in-order"
+    const pending: InFlight.InFlight<Pending<Res, Err>> = isInOrder ? InFlight.inOrder() : InFlight.byId()
+    let unsent: Array<Pending<Res, Err>> = []
+    let lastId = 0
     // Those for which `pending` has no place. A place is all that a request takes, so there is nothing to give back.
     const waiting = new Set<() => void>()
     let ended: RequestFailure | undefined
     let wake: (() => void) | undefined
 
-    const isFull = () => ended === undefined && pending.length >= maxInFlight
+    const isFull = () => ended === undefined && pending.size() >= maxInFlight
     const place = Effect.callback<void>((resume) => {
       if (ended !== undefined || waiting.size === 0 && !isFull()) return resume(Effect.void)
       const enter = () => resume(Effect.void)
@@ -106,10 +172,11 @@ export const connect = <Req, Res>(
     const fail = (failure: RequestFailure, exit?: Exit.Exit<never>) =>
       Effect.sync(() => {
         const reason = ended ??= failure
-        for (const { answer, sent } of pending.splice(0)) {
+        for (const { answer, sent } of pending.takeAll()) {
           const error = new RequestError({ delivery: sent ? "MaybeSent" : "NotSent", reason })
           Deferred.doneUnsafe(answer, sent && exit !== undefined ? exit : Exit.fail(error))
         }
+        Queue.endUnsafe(pushes)
         admit()
       })
 
@@ -137,22 +204,40 @@ export const connect = <Req, Res>(
       })
     )
 
-    /** Gives the first request its answer; false if it cannot be that one's. */
-    const settle = (answer: Exit.Exit<Res, RequestError>): boolean => {
-      // Nobody answers what was not sent yet.
-      if (pending[0]?.sent !== true) return false
-      return Deferred.doneUnsafe(pending.shift()!.answer, answer)
+    /** Gives a request its answer; false if nobody waits for it. */
+    const settle = (id: Protocol.Id, answer: Exit.Exit<Res, RequestError | Err>): boolean => {
+      const request = pending.take(id)
+      return request !== undefined && Deferred.doneUnsafe(request.answer, answer)
     }
-    const settled = (expected: boolean): Effect.Effect<void, RequestFailure> => {
-      if (!expected) return Effect.fail(new UnexpectedAnswer())
+    const answered = (reason: RequestFailure) => Exit.fail(new RequestError({ delivery: "Answered", reason }))
+    const take = (reply: Protocol.Reply<Res, Err, P>): RequestFailure | undefined => {
+      if (reply._tag === "Push") {
+        return Queue.offerUnsafe(pushes, reply.push) ? undefined : new PushesUnread({ limit: maxPushes })
+      }
+      const exit = reply._tag === "Response"
+        ? Exit.succeed(reply.response)
+        : reply._tag === "Failure"
+        ? Exit.fail(reply.error)
+        : answered(new RequestCancelled())
+      return settle(reply.id, exit) ? undefined : new UnexpectedAnswer()
+    }
+    const settled = (failure: RequestFailure | undefined): Effect.Effect<void, RequestFailure> => {
+      if (failure !== undefined) return Effect.fail(failure)
       admit()
       return Effect.void
     }
     const read = Effect.matchEffect(framed.receiveAll, {
-      onSuccess: (answers) => settled(answers.every((answer) => settle(Exit.succeed(answer)))),
+      onSuccess: (replies) => {
+        for (const reply of replies) {
+          const failure = take(reply)
+          if (failure !== undefined) return settled(failure)
+        }
+        return settled(undefined)
+      },
       onFailure: (error) => {
-        if (error instanceof FramingError.MessageError) {
-          return settled(settle(Exit.fail(new RequestError({ delivery: "Answered", reason: error }))))
+        // By id nobody can tell whose answer it was.
+        if (isInOrder && error instanceof FramingError.MessageError) {
+          return settled(settle(0, answered(error)) ? undefined : new UnexpectedAnswer())
         }
         return Effect.fail(Cause.isDone(error) ? new LineClosed({ by: "peer" }) : error)
       }
@@ -169,25 +254,42 @@ export const connect = <Req, Res>(
     yield* Effect.forkScoped(writing)
     yield* Effect.addFinalizer(() => fail(new LineClosed({ by: "self" })))
 
-    const submit = (request: Req): Effect.Effect<Res, RequestError> => {
+    // In a microtask, so that the requests of one turn become one write.
+    const wakeWriter = () => {
+      if (wake === undefined) return
+      queueMicrotask(wake)
+      wake = undefined
+    }
+    const nextId = () => {
+      do lastId = lastId >= exchange.maxId ? 1 : lastId + 1
+      while (pending.has(lastId))
+      return lastId
+    }
+    const submit = (request: Req): Effect.Effect<Res, RequestError | Err> => {
       if (isFull()) return Effect.flatMap(place, () => submit(request))
-      const reason = ended ?? Codec.write(protocol.client, request, outgoing)
+      const id = nextId()
+      const reason = ended ?? Codec.write(exchange.client, { _tag: "Request", id, request }, outgoing)
       if (reason !== undefined) return Effect.fail(new RequestError({ delivery: "NotSent", reason }))
-      const entry: Pending<Res> = { answer: Deferred.makeUnsafe(), sent: false }
-      pending.push(entry)
+      const entry: Pending<Res, Err> = { answer: Deferred.makeUnsafe(), sent: false }
+      pending.add(id, entry)
       unsent.push(entry)
-      // In a microtask, so that the requests of one turn become one write.
-      if (wake !== undefined) {
-        queueMicrotask(wake)
-        wake = undefined
-      }
-      return Deferred.await(entry.answer)
+      wakeWriter()
+      const answer = Deferred.await(entry.answer)
+      if (!exchange.cancels) return answer
+      return Effect.onInterrupt(answer, () =>
+        Effect.sync(() => {
+          // Behind its request, sent or not; a codec that refuses it has nothing to say.
+          if (ended !== undefined || !pending.has(id)) return
+          Codec.write(exchange.client, { _tag: "Cancel", id }, outgoing)
+          wakeWriter()
+        }))
     }
 
     return {
       local: connection.local,
       remote: connection.remote,
       closed: connection.closed,
+      pushes: Stream.fromQueue(pushes),
       // Nobody overtakes those who wait for a place.
       request: (request) =>
         Effect.suspend(() => waiting.size > 0 ? Effect.flatMap(place, () => submit(request)) : submit(request))

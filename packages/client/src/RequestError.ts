@@ -30,6 +30,29 @@ export class UnexpectedAnswer extends Data.TaggedError("UnexpectedAnswer")<{}> {
 }
 
 /**
+ * The server gave the request up, and nobody had asked it to.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class RequestCancelled extends Data.TaggedError("RequestCancelled")<{}> {
+  override readonly message = "the server gave the request up"
+}
+
+/**
+ * More pushes came than `maxPushes`, and nobody took them: reading on would take memory without a bound, and not reading
+ * would hold back answers.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class PushesUnread extends Data.TaggedError("PushesUnread")<{ readonly limit: number }> {
+  override get message(): string {
+    return `more than ${this.limit} pushes were not taken`
+  }
+}
+
+/**
  * What ended the line, or what was wrong with this one message.
  *
  * @category models
@@ -42,6 +65,8 @@ export type RequestFailure =
   | FramingError.MessageError
   | LineClosed
   | UnexpectedAnswer
+  | RequestCancelled
+  | PushesUnread
 
 /**
  * A request failed.
@@ -49,7 +74,8 @@ export type RequestFailure =
  * `delivery` is what is known of it:
  * - `NotSent`: no byte of it was handed to the connection, so that sending it elsewhere is safe.
  * - `MaybeSent`: it was, and whether the peer acted on it is unknown.
- * - `Answered`: the peer answered, with a message that the codec refuses; `reason` is a `MessageError`.
+ * - `Answered`: the peer answered, with a message that the codec refuses (`reason` is a `MessageError`), or that it has given
+ *   the request up (`RequestCancelled`). An error of the protocol's own is the request's failure as it is.
  *
  * @category errors
  * @since 0.1.0

@@ -6,19 +6,28 @@
  * out   messages -> encode -> ByteWriter -> Connection.sendAll    one call a message, one write a batch
  * ```
  *
+ * Protocols that change as they go take bytes from the same reader, so that none is lost between two phases:
+ *
+ * ```text
+ * S I Z E   5 CR LF | h e l l o | D A T A CR LF . . .
+ * receive           | raw(5)    | receive, or switchTo(codec), or rest
+ * ```
+ *
  * @since 0.1.0
  */
-import type { Connection, TransportError } from "@framewire/core"
+import { type Connection, HandshakeReason, type Tls, TransportError } from "@framewire/core"
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Pull from "effect/Pull"
+import type * as Pull from "effect/Pull"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
-import * as ByteReader from "./ByteReader.ts"
 import * as Codec from "./Codec.ts"
 import * as Decoder from "./Decoder.ts"
-import { FrameError, type MessageError } from "./FramingError.ts"
+import { FrameError, FrameTooLong, type MessageError } from "./FramingError.ts"
+import { Inbound } from "./internal/Inbound.ts"
+import { byteCount } from "./internal/options.ts"
 
 /**
  * What can fail while messages are received: the network, the framing, or one message.
@@ -29,6 +38,21 @@ import { FrameError, type MessageError } from "./FramingError.ts"
 export type FramedError = TransportError.ReceiveError | FrameError | MessageError
 
 /**
+ * How frames are waited for.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface FramedOptions {
+  /**
+   * How long the rest of a frame may take: from when its first bytes are here and more is waited for, until its last. Then
+   * the stream ends with `FrameTimeout`; sending goes on. The time between frames is not counted, nor the time in which
+   * nobody receives, nor a frame too long that a codec skips. Default 30 s, `"Infinity"` for ever.
+   */
+  readonly frameTimeout?: Duration.Input
+}
+
+/**
  * Messages over one connection.
  *
  * **Contract**
@@ -37,6 +61,8 @@ export type FramedError = TransportError.ReceiveError | FrameError | MessageErro
  * 2. After a `MessageError` the next receive goes on; after a `FrameError` or `ReceiveError` each one fails like the last.
  * 3. One fiber receives at a time, as of the connection; any number may send.
  * 4. A receive that is interrupted has taken nothing: the next one goes on.
+ * 5. Where a message says how the bytes behind it are meant, receive one at a time: `receiveAll` and `messages` have
+ *    decoded what had arrived.
  *
  * @category models
  * @since 0.1.0
@@ -58,6 +84,44 @@ export interface Framed<out In, in Out> {
 
   /** Sends messages in order by one write, or by none if one of them is refused. */
   readonly sendAll: (messages: Iterable<Out>) => Effect.Effect<void, TransportError.SendError | MessageError>
+
+  /**
+   * The next `size` bytes, without framing. `frameTimeout` holds for them as for a frame.
+   *
+   * **Limits**: holds them all; more than `limit` (default 1 MiB) are refused with `FrameTooLong`.
+   *
+   * **Errors**: `FrameError` with the reason `Truncated` when the peer's FIN comes first.
+   */
+  readonly raw: (size: number, options?: { readonly limit?: number }) => Effect.Effect<Uint8Array, FramedError>
+
+  /**
+   * The next `size` bytes in chunks as they come, for more than should be held at once. What the stream leaves when it is
+   * not run to its end, the next receive drops.
+   *
+   * **Errors**: as of `raw`. There is no limit to `size`.
+   */
+  readonly rawStream: (size: number) => Stream.Stream<Uint8Array, FramedError>
+
+  /** All bytes that are left and that come until the peer's FIN, in chunks, without framing: a tunnel. */
+  readonly rest: Stream.Stream<Uint8Array, FramedError>
+
+  /**
+   * Another codec for what was not received yet, with its own types and limit. This one is over: to use it is a defect.
+   * Do not switch while something receives.
+   */
+  readonly switchTo: <In2, Out2>(
+    codec: Codec.Codec<In2, Out2>,
+    options?: FramedOptions
+  ) => Effect.Effect<Framed<In2, Out2>>
+
+  /**
+   * STARTTLS: secures the connection, and the same codec goes on inside. What was received before and not taken is
+   * plaintext, which whoever sits between could have put there to be taken as secured (CVE-2011-0411): it is refused, and
+   * the connection reset. With `tls.received` it is the handshake's, as behind a PROXY header.
+   *
+   * **Errors**: `HandshakeError`, as of `Connection.upgradeTls`; `PlaintextWaiting` for bytes and messages that wait.
+   */
+  readonly upgradeTls: (tls: Tls.Upgrade) => Effect.Effect<Tls.Session, TransportError.HandshakeError>
 }
 
 /**
@@ -68,56 +132,121 @@ export interface Framed<out In, in Out> {
  */
 export const make = <In, Out>(
   connection: Connection.Connection,
-  codec: Codec.Codec<In, Out>
+  codec: Codec.Codec<In, Out>,
+  options?: FramedOptions
 ): Framed<In, Out> => {
-  const reader = ByteReader.make()
-  const step = codec.decoder.start()
-  let failure: FrameError | MessageError | undefined
+  const { frameTimeout = "30 seconds" } = options ?? {}
+  return speak(new Inbound(connection), codec, { frameTimeout })
+}
 
-  /** The next messages, `atMost` of them, that are here, else those that come. */
-  const pull = (atMost: number): Pull.Pull<Arr.NonEmptyReadonlyArray<In>, FramedError> => {
-    const take: Pull.Pull<Arr.NonEmptyReadonlyArray<In>, FramedError> = Effect.withFiber((fiber) => {
-      // What is taken is lost if the fiber is interrupted before it has arrived, which needs a yield on the way: bytes
-      // would be missing in the stream. So it yields now, while nothing is taken.
-      if (2 * fiber.currentOpCount > fiber.cache.maxOpsBeforeYield) return Effect.flatMap(Effect.yieldNow, () => take)
+const speak = <In, Out>(
+  inbound: Inbound,
+  codec: Codec.Codec<In, Out>,
+  options: FramedOptions | undefined
+): Framed<In, Out> => {
+  const { connection, reader } = inbound
+  const self = codec.decoder
+  const owner = {}
+  inbound.owner = owner
+  if (options?.frameTimeout !== undefined) inbound.millis = Duration.toMillis(options.frameTimeout)
+  let step = self.start()
+
+  /** The next messages, `atMost` of them. */
+  const decode = (atMost: number) =>
+    inbound.pull(owner, (): Pull.Pull<Arr.NonEmptyReadonlyArray<In>, FramedError> | undefined => {
       const messages: Array<In> = []
-      failure ??= Decoder.run(step, reader, messages, atMost)
+      inbound.failure ??= Decoder.run(step, reader, messages, atMost)
       if (Arr.isReadonlyArrayNonEmpty(messages)) return Effect.succeed(messages)
-      if (failure !== undefined) {
-        const failed = failure
-        // What follows a bad frame cannot be found, what follows a bad message can.
-        if (!(failed instanceof FrameError)) failure = undefined
-        return Effect.fail(failed)
-      }
-      return reader.ended ? Cause.done() : fill
+      return inbound.fail() ?? (reader.ended ? Cause.done() : undefined)
     })
-    const fill = Pull.matchEffect(connection.receive, {
-      onSuccess: (chunks) => {
-        for (const chunk of chunks) reader.push(chunk)
-        return take
-      },
-      onDone: () => {
-        reader.end()
-        return take
-      },
-      onFailure: Effect.failCause
-    })
-    return take
-  }
-  const receiveAll = pull(Number.POSITIVE_INFINITY)
+  const receiveAll = decode(Number.POSITIVE_INFINITY)
 
+  /** Fails where this is over. */
+  const owned = <A, E>(run: () => Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    Effect.suspend(() => inbound.owner === owner ? run() : Inbound.stale)
   const sendAll = (messages: Iterable<Out>) =>
-    Effect.suspend((): Effect.Effect<void, TransportError.SendError | MessageError> => {
+    owned((): Effect.Effect<void, TransportError.SendError | MessageError> => {
       const encoded = Codec.encodeAll(codec, messages)
       return Result.isSuccess(encoded) ? connection.sendAll(encoded.success) : Effect.fail(encoded.failure)
     })
 
+  const raw: Framed<In, Out>["raw"] = (size, options) => {
+    const limit = Codec.limitOf(options?.limit)
+    byteCount("size", size, 0)
+    const whole = inbound.pull(owner, () => {
+      if (inbound.failure === undefined && size > limit) {
+        const reason = new FrameTooLong({ size, limit })
+        inbound.failure = new FrameError({ reason, offset: reader.offset, head: reader.peek(16) })
+      }
+      const failed = inbound.fail()
+      if (failed !== undefined) return failed
+      if (reader.length >= size) return Effect.succeed(reader.take(size))
+      reader.need(size)
+      return reader.ended ? inbound.truncated(size) : undefined
+    })
+    // Never Done: the end of the stream is Truncated.
+    return Effect.catchIf(whole, Cause.isDone, Effect.die)
+  }
+
+  const rawStream: Framed<In, Out>["rawStream"] = (size) => {
+    byteCount("size", size, 0)
+    return Stream.fromPull(Effect.sync(() => {
+      let begun = false
+      const begin = inbound.pull(owner, () => {
+        begun = true
+        inbound.raw = size
+        return next
+      })
+      const next: Pull.Pull<Arr.NonEmptyReadonlyArray<Uint8Array>, FramedError> = inbound.pull(owner, () => {
+        if (inbound.raw === 0) return Cause.done()
+        const failed = inbound.fail()
+        if (failed !== undefined) return failed
+        const part = Math.min(inbound.raw, reader.length)
+        if (part === 0) return reader.ended ? inbound.truncated(inbound.raw) : undefined
+        inbound.raw -= part
+        return Effect.succeed(Arr.of(reader.take(part)))
+      }, true)
+      return Effect.suspend(() => begun ? next : begin)
+    }))
+  }
+
+  const everything = inbound.pull(
+    owner,
+    (): Pull.Pull<Arr.NonEmptyReadonlyArray<Uint8Array>, FramedError> | undefined => {
+      if (reader.length > 0) return inbound.fail() ?? Effect.succeed(Arr.of(reader.take(reader.length)))
+      return inbound.fail() ?? (reader.ended ? Cause.done() : undefined)
+    }
+  )
+
+  const upgradeTls = (tls: Tls.Upgrade) =>
+    owned((): Effect.Effect<Tls.Session, TransportError.HandshakeError> => {
+      // A bad message that has not been reported yet has been taken, and is plaintext all the same.
+      const bytes = reader.offset + reader.length - (inbound.failure?.offset ?? reader.offset)
+      if (bytes > 0 && tls.received === undefined) {
+        const { local, remote } = connection
+        const reason = new HandshakeReason.PlaintextWaiting({ bytes })
+        return Effect.andThen(
+          connection.abort,
+          Effect.fail(new TransportError.HandshakeError({ reason, local, remote }))
+        )
+      }
+      const early = tls.received === undefined ? {} : { received: [...tls.received, reader.take(reader.length)] }
+      // What a decoder remembers of plaintext has no say in what is secured.
+      step = self.start()
+      return connection.upgradeTls({ ...tls, ...early })
+    })
+
   return {
     connection,
-    receive: Effect.map(pull(1), (messages) => messages[0]),
+    receive: Effect.map(decode(1), (messages) => messages[0]),
     receiveAll,
     messages: Stream.fromPull(Effect.succeed(receiveAll)),
     send: (message) => sendAll([message]),
-    sendAll
+    sendAll,
+    raw,
+    rawStream,
+    rest: Stream.fromPull(Effect.succeed(everything)),
+    switchTo: (codec, options) => owned(() => Effect.succeed(speak(inbound, codec, options))),
+    upgradeTls
   }
 }

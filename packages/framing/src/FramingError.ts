@@ -38,6 +38,24 @@ export class Truncated extends Data.TaggedError("Truncated")<{
 }
 
 /**
+ * The rest of a frame did not come in time: `have` bytes of it had come; it needed `need`, where that can be known.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class FrameTimeout extends Data.TaggedError("FrameTimeout")<{
+  readonly have: number
+  readonly need: number | undefined
+  readonly millis: number
+}> {
+  override get message(): string {
+    return `${this.have} bytes of a frame${
+      this.need === undefined ? "" : ` of ${this.need}`
+    } came within ${this.millis} ms`
+  }
+}
+
+/**
  * Strict CRLF was asked for, and a line ended in LF alone: a sender and we would disagree about where lines end.
  *
  * @category reasons
@@ -147,7 +165,14 @@ export class ChecksumMismatch extends Data.TaggedError("ChecksumMismatch")<{
  * @since 0.1.0
  */
 export class FrameError extends Data.TaggedError("FrameError")<{
-  readonly reason: FrameTooLong | Truncated | BareLineFeed | InvalidLength | Malformed | ChecksumMismatch
+  readonly reason:
+    | FrameTooLong
+    | Truncated
+    | FrameTimeout
+    | BareLineFeed
+    | InvalidLength
+    | Malformed
+    | ChecksumMismatch
   readonly offset: number
   readonly head: Uint8Array
 }> {

@@ -40,6 +40,13 @@ export * as Cobs from "./Cobs.ts"
 export * as Codec from "./Codec.ts"
 
 /**
+ * Any codec as a channel, over Effect's sockets and streams.
+ *
+ * @since 0.1.0
+ */
+export * as CodecChannel from "./CodecChannel.ts"
+
+/**
  * Frames behind headers with a Content-Length, as of LSP and DAP.
  *
  * @since 0.1.0
@@ -87,6 +94,13 @@ export * as FramingError from "./FramingError.ts"
  * @since 0.1.0
  */
 export * as FramingSpec from "./FramingSpec.ts"
+
+/**
+ * What both ends say first, and the protocol that follows from it.
+ *
+ * @since 0.1.0
+ */
+export * as Greeting from "./Greeting.ts"
 
 /**
  * Bytes in hex and as text, with what a codec takes each of them for.
@@ -199,3 +213,10 @@ export * as Tpkt from "./Tpkt.ts"
  * @since 0.1.0
  */
 export * as Varint from "./Varint.ts"
+
+/**
+ * Any codec as a pair of the web's transform streams, in browsers and in Node.
+ *
+ * @since 0.1.0
+ */
+export * as WebStream from "./WebStream.ts"

@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Codec, LengthPrefixed, Lines, Protocol } from "@framewire/framing"
+import { Codec, Greeting, LengthPrefixed, Lines, Protocol } from "@framewire/framing"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import { expectTypeOf } from "vitest"
 import { encoded, events, gives, refusal } from "./support.ts"
 
 const request = Codec.text(Lines.make({ limit: 10 }))
@@ -35,5 +37,123 @@ describe("Protocol", () => {
       [events(server, [encoded(request, ["a"])]), events(server, [encoded(request, ["b"])])],
       [["a"], ["b"]]
     )
+  })
+})
+
+describe("Protocol by id", () => {
+  const framing = Lines.make({ limit: 100 })
+
+  // A protocol with messages of its own, JSON-RPC: ids are taken from them and put into them here.
+  const Call = Schema.Struct({ id: Schema.Int, method: Schema.String })
+  const Answer = Schema.Struct({
+    id: Schema.optionalKey(Schema.Int),
+    result: Schema.optionalKey(Schema.Int),
+    error: Schema.optionalKey(Schema.String),
+    method: Schema.optionalKey(Schema.String)
+  })
+  const call = Codec.transform(
+    Codec.json(Call)(framing),
+    ({ id, method }): Protocol.Call<string> => ({ _tag: "Request", id, request: method }),
+    (call: Protocol.Call<string>) => ({
+      id: Number(call.id),
+      method: call._tag === "Request" ? call.request : "$/cancel"
+    })
+  )
+  const reply = Codec.transform(
+    Codec.json(Answer)(framing),
+    ({ error, id = 0, method, result = 0 }): Protocol.Reply<number, string, string> =>
+      method !== undefined
+        ? { _tag: "Push", push: method }
+        : error !== undefined
+        ? { _tag: "Failure", id, error }
+        : { _tag: "Response", id, response: result },
+    (reply: Protocol.Reply<number, string, string>) =>
+      reply._tag === "Push"
+        ? { method: reply.push }
+        : reply._tag === "Response"
+        ? { id: Number(reply.id), result: reply.response }
+        : { id: Number(reply.id), error: reply._tag === "Failure" ? reply.error : "cancelled" }
+  )
+  const rpc = Protocol.byId({ call, reply })
+
+  it("the protocol's own messages, both ways", () => {
+    const calls = [{ _tag: "Request", id: 5, request: "sum" }] as const
+    assert.deepStrictEqual(String(Buffer.from(encoded(rpc.client, calls))), "{\"id\":5,\"method\":\"sum\"}\n")
+    gives(rpc.server, encoded(rpc.client, calls), calls)
+    const replies = [
+      { _tag: "Push", push: "tick" },
+      { _tag: "Failure", id: 6, error: "no" },
+      { _tag: "Response", id: 5, response: 42 }
+    ] as const
+    gives(rpc.client, encoded(rpc.server, replies), replies)
+    gives(rpc.client, "{\"id\":7,\"error\":\"e\"}\n", [{ _tag: "Failure", id: 7, error: "e" }])
+  })
+
+  it("json: every message there and back, and no other", () => {
+    const { client, server } = Protocol.json({
+      framing,
+      request: Schema.Struct({ at: Schema.Date }),
+      response: Schema.Uint8Array,
+      error: Schema.String,
+      push: Schema.Int
+    })
+    const calls: ReadonlyArray<Protocol.Call<{ readonly at: Date }>> = [
+      { _tag: "Request", id: 1, request: { at: new Date(0) } },
+      { _tag: "Cancel", id: "a" }
+    ]
+    gives(server, encoded(client, calls), calls)
+    const replies: ReadonlyArray<Protocol.Reply<Uint8Array, string, number>> = [
+      { _tag: "Response", id: "a", response: new Uint8Array([1, 2]) },
+      { _tag: "Failure", id: 1, error: "no" },
+      { _tag: "Cancelled", id: 2 },
+      { _tag: "Push", push: 7 }
+    ]
+    gives(client, encoded(server, replies), replies)
+    gives(server, "{\"_tag\":\"Request\",\"id\":1.5,\"request\":0}\n", ["!MessageError SchemaMismatch @0"])
+    gives(client, "{\"_tag\":\"Push\",\"push\":\"x\"}\n", ["!MessageError SchemaMismatch @0"])
+  })
+
+  it("refuses a maxId that is none", () => {
+    for (const maxId of [0, -1, 1.5, Number.NaN, 2 ** 53]) {
+      assert.throws(() => Protocol.byId({ call, reply, maxId }), /maxId is/)
+    }
+  })
+
+  it("toExchange: the same bytes", () => {
+    const plain = Protocol.make({ request, response })
+    const { client, server } = Protocol.toExchange(plain)
+    const call = { _tag: "Request", id: 9, request: "one" } as const
+    assert.deepStrictEqual(encoded(client, [call]), encoded(plain.client, ["one"]))
+    assert.deepStrictEqual(
+      encoded(server, [{ _tag: "Response", id: 9, response: 1 }]),
+      encoded(plain.server, [1])
+    )
+    assert.deepStrictEqual(events(server, [encoded(request, ["one"])]), [{ _tag: "Request", id: 0, request: "one" }])
+    assert.strictEqual(client.limit, 10)
+  })
+
+  it("types are inferred from the one value", () => {
+    expectTypeOf(rpc).toEqualTypeOf<Protocol.Exchange<string, number, string, string>>()
+    const small = Protocol.json({ framing, request: Schema.String, response: Schema.Number })
+    expectTypeOf(small).toEqualTypeOf<Protocol.Exchange<string, number>>()
+    const whole = Protocol.json({
+      framing,
+      request: Schema.String,
+      response: Schema.Number,
+      error: Schema.Boolean,
+      push: Schema.Date
+    })
+    expectTypeOf(whole).toEqualTypeOf<Protocol.Exchange<string, number, boolean, Date>>()
+    expectTypeOf(Protocol.make({ request, response })).toEqualTypeOf<Protocol.Protocol<string, number>>()
+    const greeting = Greeting.make({
+      hello: request,
+      welcome: Codec.json(Greeting.Welcome({ agreed: Schema.Int, refusal: Schema.String }))(framing),
+      offer: "v2",
+      agree: (hello) => hello === "v2" ? Result.succeed(2) : Result.fail("too old"),
+      speak: () => whole
+    })
+    expectTypeOf(greeting).toEqualTypeOf<
+      Greeting.Greeting<string, number, string, string, number, boolean, Date>
+    >()
   })
 })

@@ -66,6 +66,8 @@ export const failureOf = (error: FramingError.FrameError | FramingError.MessageE
     ? ` ${reason.size} > ${reason.limit}`
     : reason._tag === "Truncated"
     ? ` ${reason.have} of ${reason.need ?? "?"}`
+    : reason._tag === "FrameTimeout"
+    ? ` ${reason.have} of ${reason.need ?? "?"} in ${reason.millis} ms`
     : reason._tag === "ContainsDelimiter"
     ? ` ${reason.index}`
     : ""

@@ -7,12 +7,13 @@
  * @since 0.1.0
  */
 import type { Connection, TransportError } from "@framewire/core"
-import { ByteWriter, Codec, Framed, type FramingError, type Protocol } from "@framewire/framing"
+import { ByteWriter, Codec, Framed, type FramingError, Greeting, type Protocol } from "@framewire/framing"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Pull from "effect/Pull"
+import { answerById } from "./internal/answerById.ts"
 
 /**
  * Serves one connection. When the server drains, `receive` ends as if the peer had sent FIN; when the deadline of the
@@ -40,30 +41,122 @@ export type HandlerError =
 const maxUnsent = 65_536
 
 /**
- * Answers each request, one after the other, so that answers are in the order of the requests.
+ * Who asked.
  *
- * Requests that arrive together are answered by one write, unless an answer has to wait: then those before it go out.
+ * @category models
+ * @since 0.1.0
+ */
+export interface Peer<in P> {
+  readonly connection: Connection.Connection
+  /** Sends a message that answers nothing. A `MessageError` says that nothing was written. */
+  readonly push: (push: P) => Effect.Effect<void, TransportError.SendError | FramingError.MessageError>
+}
+
+/**
+ * How requests are answered.
  *
- * **Limits**: answers of 64 KiB and one more wait to be sent; then requests wait for the peer to read.
+ * @category options
+ * @since 0.1.0
+ */
+export interface RespondOptions extends Greeting.GreetingOptions {
+  /**
+   * Requests by id that are answered at a time; while there are as many, nothing is read, neither requests nor what cancels
+   * them. Default 1024, as many as our client has in flight.
+   */
+  readonly concurrency?: number
+}
+
+/**
+ * Answers each request.
+ *
+ * In order: one after the other. Requests that arrive together are answered by one write, unless an answer has to wait:
+ * then those before it go out. By id: each in a fiber of its own, `concurrency` at a time, unless its answer is there at
+ * once; answers that are ready together are one write. A request that the client cancels is interrupted.
+ *
+ * **Limits**: in order, answers of 64 KiB and one more wait to be sent; then requests wait for the peer to read. By id, a
+ * request is over when its answer has been sent.
  *
  * **Errors**: a request or an answer that the codec refuses ends the connection, because the answers after it would no
- * longer stand beside their requests. A failure of `answer` does, too.
+ * longer stand beside their requests. So does a failure of `answer` where the protocol has no error replies; in an
+ * exchange it is the reply. A client that uses an id twice is `DuplicateRequest`, and one that was refused in the greeting
+ * the refusal.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const respond = <Req, Res, E = never, R = never>(
-  protocol: Protocol.Protocol<Req, Res>,
+export const respond: {
+  <Hello, Agreed, Refusal, Req, Res, Err, P, R = never>(
+    greeting: Greeting.Greeting<Hello, Agreed, Refusal, Req, Res, Err, P>,
+    answer: (request: Req, peer: Peer<P>) => Effect.Effect<Res, Err, R>,
+    options?: RespondOptions
+  ): Handler<HandlerError | Protocol.DuplicateRequest | Refusal | Greeting.GreetingError, R>
+  <Req, Res, Err, P, R = never>(
+    exchange: Protocol.Exchange<Req, Res, Err, P>,
+    answer: (request: Req, peer: Peer<P>) => Effect.Effect<Res, Err, R>,
+    options?: RespondOptions
+  ): Handler<HandlerError | Protocol.DuplicateRequest, R>
+  <Req, Res, E = never, R = never>(
+    protocol: Protocol.Protocol<Req, Res>,
+    answer: (request: Req) => Effect.Effect<Res, E, R>,
+    options?: Framed.FramedOptions
+  ): Handler<E | HandlerError, R>
+} = <Hello, Agreed, Refusal, Req, Res, Err, P, R>(
+  protocol:
+    | Greeting.Greeting<Hello, Agreed, Refusal, Req, Res, Err, P>
+    | Protocol.Exchange<Req, Res, Err, P>
+    | Protocol.Protocol<Req, Res>,
+  answer: (request: Req, peer: Peer<P>) => Effect.Effect<Res, Err, R>,
+  options: RespondOptions = {}
+): Handler<Err | HandlerError | Protocol.DuplicateRequest | Refusal | Greeting.GreetingError, R> =>
+(connection) => {
+  if ("speak" in protocol) {
+    return Effect.flatMap(
+      Greeting.welcome(protocol, connection, options),
+      ({ exchange, framed }) => converse(framed, exchange, answer, options)
+    )
+  }
+  if ("answers" in protocol) {
+    return converse(Framed.make(connection, protocol.server, options), protocol, answer, options)
+  }
+  const peer: Peer<P> = { connection, push: () => Effect.die(new Error("this protocol has no pushes")) }
+  return inOrder(Framed.make(connection, protocol.server, options), protocol.server, (it) => answer(it, peer))
+}
+
+const converse = <Req, Res, Err, P, R>(
+  framed: Framed.Framed<Protocol.Call<Req>, Protocol.Reply<Res, Err, P>>,
+  exchange: Protocol.Exchange<Req, Res, Err, P>,
+  answer: (request: Req, peer: Peer<P>) => Effect.Effect<Res, Err, R>,
+  { concurrency = 1024 }: RespondOptions
+): Effect.Effect<void, HandlerError | Protocol.DuplicateRequest, R> => {
+  if (exchange.answers === "by-id") return answerById(framed, exchange.server, answer, concurrency)
+  const { connection } = framed
+  const peer: Peer<P> = { connection, push: (push) => framed.send({ _tag: "Push", push }) }
+  return inOrder(
+    framed,
+    exchange.server,
+    (call): Effect.Effect<Protocol.Reply<Res, Err, P>, never, R> => {
+      if (call._tag === "Cancel") return Effect.die(new Error("answers in order have no cancel"))
+      const { id, request } = call
+      return Effect.matchEager(answer(request, peer), {
+        onSuccess: (response) => ({ _tag: "Response", id, response }),
+        onFailure: (error) => ({ _tag: "Failure", id, error })
+      })
+    }
+  )
+}
+
+const inOrder = <Req, Res, E, R>(
+  framed: Framed.Framed<Req, Res>,
+  codec: Codec.Codec<Req, Res>,
   answer: (request: Req) => Effect.Effect<Res, E, R>
-): Handler<E | HandlerError, R> =>
-(connection) =>
+): Effect.Effect<void, E | HandlerError, R> =>
   Effect.gen(function*() {
-    const framed = Framed.make(connection, protocol.server)
+    const { connection } = framed
     const context = yield* Effect.context()
     const answers = ByteWriter.make()
     let refused: FramingError.MessageError | undefined
     const write = (response: Res) => {
-      refused = Codec.write(protocol.server, response, answers)
+      refused = Codec.write(codec, response, answers)
     }
 
     const send = Effect.suspend(() => answers.length === 0 ? Effect.void : connection.sendAll(answers.finish()))
@@ -111,11 +204,12 @@ export const respond = <Req, Res, E = never, R = never>(
  */
 export const forEach = <In, Out, E = never, R = never>(
   codec: Codec.Codec<In, Out>,
-  run: (message: In, framed: Framed.Framed<In, Out>) => Effect.Effect<void, E, R>
+  run: (message: In, framed: Framed.Framed<In, Out>) => Effect.Effect<void, E, R>,
+  options?: Framed.FramedOptions
 ): Handler<E | HandlerError, R> =>
 (connection) =>
   Effect.gen(function*() {
-    const framed = Framed.make(connection, codec)
+    const framed = Framed.make(connection, codec, options)
     while (true) {
       for (const message of yield* framed.receiveAll) yield* run(message, framed)
     }

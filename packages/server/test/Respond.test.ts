@@ -14,21 +14,13 @@ import {
   options,
   portOf,
   RawClient,
+  stalled,
   type Write,
   writes
 } from "./support/index.ts"
 
 const writtenBy = (server: Server.Server["Service"], log: ReadonlyArray<Write>) =>
   log.filter(({ port }) => port === portOf(server)).map(({ bytes }) => bytes)
-/** Suspends until a number stands still, as far as can be seen. */
-const stalled = (read: () => number): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    const before = read()
-    return Effect.andThen(
-      Effect.sleep("100 millis"),
-      Effect.suspend(() => read() === before ? Effect.void : stalled(read))
-    )
-  })
 const numbers = (count: number) => Array.from({ length: count }, (_, index) => `${index}\n`)
 const shout = (text: string) => text.toUpperCase()
 

@@ -43,7 +43,7 @@ export const kept = (
       if (!(error instanceof FrameError)) throw error
       const { reason } = error
       throw refused(
-        reason._tag === "Truncated" || reason._tag === "BareLineFeed"
+        reason._tag === "Truncated" || reason._tag === "FrameTimeout" || reason._tag === "BareLineFeed"
           ? new Malformed({ detail: reason.message })
           : reason
       )

@@ -33,6 +33,16 @@ export const bounded = <A, E>(
 export const eventually = (isSo: () => boolean): Effect.Effect<void> =>
   Effect.suspend(() => isSo() ? Effect.void : Effect.andThen(Effect.sleep("2 millis"), eventually(isSo)))
 
+/** Suspends until a number stands still, as far as can be seen. */
+export const stalled = (read: () => number): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const before = read()
+    return Effect.andThen(
+      Effect.sleep("100 millis"),
+      Effect.suspend(() => read() === before ? Effect.void : stalled(read))
+    )
+  })
+
 /** Open descriptors of this process that are sockets. */
 export const descriptors = (): number => readdirSync("/proc/self/fd").length
 

@@ -1,0 +1,160 @@
+/** What arrives on a connection, and who may read it: the part of `Framed` that stays when the codec changes. */
+import type { Connection, TransportError } from "@framewire/core"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Pull from "effect/Pull"
+import * as ByteReader from "../ByteReader.ts"
+import { FrameError, FrameTimeout, type MessageError, Truncated } from "../FramingError.ts"
+
+export type InboundError = TransportError.ReceiveError | FrameError | MessageError
+
+/** Looks at the bytes that wait: takes what it wants and gives it, or takes nothing and gives undefined for more. */
+export type Look<A> = () => Pull.Pull<A, InboundError> | undefined
+
+export class Inbound {
+  /** What becomes of a reader that is over. */
+  static readonly stale: Effect.Effect<never> = Effect.suspend(() =>
+    Effect.die(new Error("this Framed is over: its connection has switched to another codec"))
+  )
+
+  readonly reader: ByteReader.ByteReader = ByteReader.make()
+  readonly connection: Connection.Connection
+  /** What the next look gives: once if it is a bad message, for ever if it is a bad frame. */
+  failure: FrameError | MessageError | undefined
+  /** Who may read; those before it are over. */
+  owner: object | undefined
+  /** Bytes that come next and that a stream of raw bytes is to take, or nobody. */
+  raw = 0
+  /** How long a frame may take. */
+  millis = Number.POSITIVE_INFINITY
+  /** When the frame that has begun has to be whole. */
+  #deadline: number | undefined
+  /** Somebody waits for the rest of it. */
+  #waiting = false
+  #alarm: Fiber.Fiber<unknown> | undefined
+
+  constructor(connection: Connection.Connection) {
+    this.connection = connection
+  }
+
+  /** What `look` finds in the bytes that are here, else in those that come. `takesRaw` when raw bytes are its own. */
+  pull<A>(owner: object, look: Look<A>, takesRaw = false): Pull.Pull<A, InboundError> {
+    const take: Pull.Pull<A, InboundError> = Effect.withFiber((fiber) => {
+      // What is taken is lost if the fiber is interrupted before it has arrived, which needs a yield on the way: bytes
+      // would be missing in the stream. So it yields now, while nothing is taken.
+      if (2 * fiber.currentOpCount > fiber.cache.maxOpsBeforeYield) return again
+      if (this.owner !== owner) return Inbound.stale
+      const found = takesRaw || this.#isPastRaw() ? look() : this.fail() ?? this.#endedInRaw()
+      if (found === undefined) {
+        if (this.reader.length === 0 || this.millis === Number.POSITIVE_INFINITY) return idle
+        return Pull.matchEffect(this.#inTime(fiber), arrived)
+      }
+      this.#deadline = undefined
+      if (this.reader.length === 0) this.#stopAlarm()
+      return found
+    })
+    const arrived = {
+      onSuccess: () => take,
+      onDone: () => {
+        this.reader.end()
+        return take
+      },
+      onFailure: Effect.failCause<InboundError>
+    }
+    const idle = Pull.matchEffect(this.connection.receive, {
+      ...arrived,
+      onSuccess: (chunks) => {
+        this.#push(chunks)
+        return take
+      }
+    })
+    const again = Effect.flatMap(Effect.yieldNow, () => take)
+    return take
+  }
+
+  #push(chunks: ReadonlyArray<Uint8Array>): void {
+    for (const chunk of chunks) this.reader.push(chunk)
+  }
+
+  /** The failure that is due, which ends the connection unless it is one message's. */
+  fail(): Effect.Effect<never, FrameError | MessageError> | undefined {
+    const failure = this.failure
+    if (failure === undefined) return undefined
+    // What follows a bad frame cannot be found, what follows a bad message can.
+    if (!(failure instanceof FrameError)) this.failure = undefined
+    return Effect.fail(failure)
+  }
+
+  /** The stream ended, `need` bytes were wanted. */
+  truncated(need: number): Effect.Effect<never, FrameError | MessageError> {
+    const { reader } = this
+    const reason = new Truncated({ have: reader.length, need })
+    this.failure = new FrameError({ reason, offset: reader.offset, head: reader.peek(16) })
+    return Effect.fail(this.failure)
+  }
+
+  /** Lets raw bytes go by that nobody took; false while more of them have to come. */
+  #isPastRaw(): boolean {
+    const part = Math.min(this.raw, this.reader.length)
+    this.reader.skip(part)
+    this.raw -= part
+    return this.raw === 0
+  }
+
+  #endedInRaw(): Effect.Effect<never, FrameError | MessageError> | undefined {
+    return this.reader.ended ? this.truncated(this.raw) : undefined
+  }
+
+  /** The next batch; when the deadline of the frame is over first, the stream ends with `FrameTimeout`. */
+  #inTime(fiber: Fiber.Fiber<unknown, unknown>): Pull.Pull<void, TransportError.ReceiveError> {
+    const clock = fiber.getRef(Clock.Clock)
+    this.#deadline ??= clock.currentTimeMillisUnsafe() + this.millis
+    this.#waiting = true
+    if (this.#alarm === undefined) {
+      // The microtask runs when this fiber leaves the stack: when it has to wait.
+      queueMicrotask(() => {
+        if (!this.#waiting || this.#alarm !== undefined) return
+        const alarm = this.#alarm = Effect.runForkWith(fiber.context)(this.#watch(clock))
+        alarm.addObserver(() => {
+          if (this.#alarm === alarm) this.#alarm = undefined
+        })
+      })
+    }
+    // Pushed before anything else is done, so that an interruption has nothing to lose.
+    const arrive = Effect.map(this.connection.receive, (chunks) => this.#push(chunks))
+    return Effect.onExit(arrive, (exit) => {
+      this.#waiting = false
+      if (Exit.isFailure(exit)) this.#stopAlarm()
+      return Effect.void
+    })
+  }
+
+  /**
+   * One timer for all frames while some of them wait one after the other, because a timer for each is dear: it looks again
+   * when it is due. It ends when nothing waits, and with the connection.
+   */
+  #watch(clock: Clock.Clock): Effect.Effect<unknown> {
+    const look: Effect.Effect<void> = Effect.suspend(() => {
+      if (!this.#waiting || this.#deadline === undefined) return Effect.void
+      const left = this.#deadline - clock.currentTimeMillisUnsafe()
+      return left > 0 ? Effect.flatMap(Effect.sleep(left), () => look) : this.#expire
+    })
+    return Effect.raceFirst(look, this.connection.closed)
+  }
+
+  #stopAlarm(): void {
+    this.#alarm?.interruptUnsafe()
+    this.#alarm = undefined
+  }
+
+  // Nothing interrupts the receive: it ends, because the stream is made to end.
+  readonly #expire = Effect.uninterruptible(Effect.suspend(() => {
+    const { reader } = this
+    const need = reader.needed === 0 ? undefined : reader.needed
+    const reason = new FrameTimeout({ have: reader.length, need, millis: this.millis })
+    this.failure = new FrameError({ reason, offset: reader.offset, head: reader.peek(16) })
+    return this.connection.shutdownRead
+  }))
+}

@@ -1,0 +1,123 @@
+// Answers requests as their answers are ready, each with the id of its request.
+import type { TransportError } from "@framewire/core"
+import { ByteWriter, Codec, type Framed, type FramingError, Protocol } from "@framewire/framing"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as FiberSet from "effect/FiberSet"
+import * as Latch from "effect/Latch"
+import * as Pull from "effect/Pull"
+import * as Semaphore from "effect/Semaphore"
+import type { HandlerError, Peer } from "../Handler.ts"
+
+// From here on answers that are there at once go out before more of them are made.
+const maxUnsent = 65_536
+
+type WriteError = TransportError.SendError | FramingError.MessageError
+
+/** A request without a reply. */
+interface Running {
+  cancelled: boolean
+  fiber?: Fiber.Fiber<void, WriteError>
+}
+
+export const answerById = <Req, Res, Err, P, R>(
+  framed: Framed.Framed<Protocol.Call<Req>, Protocol.Reply<Res, Err, P>>,
+  codec: Codec.Codec<Protocol.Call<Req>, Protocol.Reply<Res, Err, P>>,
+  answer: (request: Req, peer: Peer<P>) => Effect.Effect<Res, Err, R>,
+  concurrency: number
+): Effect.Effect<void, HandlerError | Protocol.DuplicateRequest, R> =>
+  Effect.gen(function*() {
+    const { connection } = framed
+    const fibers = yield* FiberSet.make<void, WriteError>()
+    const fork = Effect.runForkWith(yield* Effect.context<R>())
+    const running = new Map<Protocol.Id, Running>()
+    const room = Latch.makeUnsafe(true)
+    const outgoing = ByteWriter.make()
+
+    // One send at a time: those who wait for it find their bytes sent by the first of them.
+    const sending = Semaphore.makeUnsafe(1)
+    const flush = sending.withPermits(1)(
+      Effect.suspend(() => outgoing.length === 0 ? Effect.void : connection.sendAll(outgoing.finish()))
+    )
+    const write = (said: Protocol.Reply<Res, Err, P>): Effect.Effect<void, FramingError.MessageError> => {
+      const refused = Codec.write(codec, said, outgoing)
+      return refused === undefined ? Effect.void : Effect.fail(refused)
+    }
+    const send = (said: Protocol.Reply<Res, Err, P>) =>
+      // A turn later, so that what is ready in one turn is one write.
+      Effect.andThen(Effect.suspend(() => write(said)), Effect.andThen(Effect.yieldNow, flush))
+    const peer: Peer<P> = { connection, push: (push) => send({ _tag: "Push", push }) }
+
+    /** The one reply of a request. */
+    const reply = (
+      id: Protocol.Id,
+      exit: Exit.Exit<Res, Err>,
+      entry: Running | undefined,
+      say: (said: Protocol.Reply<Res, Err, P>) => Effect.Effect<void, WriteError>
+    ): Effect.Effect<void, WriteError> => {
+      if (Exit.isSuccess(exit)) return say({ _tag: "Response", id, response: exit.value })
+      const failed = exit.cause.reasons.find(Cause.isFailReason)
+      if (failed !== undefined) return say({ _tag: "Failure", id, error: failed.error })
+      if (!Cause.hasInterruptsOnly(exit.cause)) return Effect.die(Cause.squash(exit.cause))
+      // Unless the client has cancelled it, the connection is over, and nobody is told.
+      return entry?.cancelled === true ? say({ _tag: "Cancelled", id }) : Effect.void
+    }
+
+    const run = (id: Protocol.Id, entry: Running, answering: Effect.Effect<Res, Err, R>) =>
+      Effect.flatMap(Effect.exit(Effect.interruptible(answering)), (exit) => reply(id, exit, entry, send)).pipe(
+        Effect.ensuring(Effect.sync(() => {
+          running.delete(id)
+          room.openUnsafe()
+        }))
+      )
+
+    const start = (
+      call: Protocol.Request<Req>
+    ): Effect.Effect<void, HandlerError | Protocol.DuplicateRequest, R> => {
+      const { id, request } = call
+      if (running.has(id)) return Effect.fail(new Protocol.DuplicateRequest({ id }))
+      if (running.size >= concurrency) {
+        room.closeUnsafe()
+        // What is answered already does not wait for room.
+        return Effect.andThen(Effect.andThen(flush, room.await), Effect.suspend(() => start(call)))
+      }
+      const answering = answer(request, peer)
+      const isThere: boolean = Exit.isExit(answering)
+      if (isThere) {
+        // It costs no fiber.
+        const said = Effect.flatMap(Effect.exit(answering), (exit) => reply(id, exit, undefined, write))
+        return Effect.andThen(said, Effect.suspend(() => outgoing.length >= maxUnsent ? flush : Effect.void))
+      }
+      const entry: Running = { cancelled: false }
+      running.set(id, entry)
+      // Uninterruptible from its first step on: one that is cancelled before it began has its reply, too.
+      entry.fiber = fork(run(id, entry, answering), { uninterruptible: true })
+      FiberSet.addUnsafe(fibers, entry.fiber)
+      return Effect.void
+    }
+    const cancel = (entry: Running | undefined) => {
+      if (entry === undefined) return
+      entry.cancelled = true
+      entry.fiber?.interruptUnsafe()
+    }
+
+    const batch = Effect.gen(function*() {
+      for (const call of yield* framed.receiveAll) {
+        if (call._tag === "Cancel") cancel(running.get(call.id))
+        else yield* start(call)
+      }
+      yield* flush
+    })
+    const reading = Effect.forever(batch, { disableYield: true }).pipe(
+      // Requests in front of the end, and of a bad one, are good requests; not where the connection itself is broken.
+      Effect.tapError((error) =>
+        error._tag === "ReceiveError" || error._tag === "SendError"
+          ? Effect.void
+          : Effect.andThen(Effect.ignore(flush), FiberSet.awaitEmpty(fibers))
+      ),
+      Pull.catchDone(() => Effect.void)
+    )
+    yield* Effect.raceFirst(reading, FiberSet.join(fibers))
+  }).pipe(Effect.scoped)
