@@ -378,7 +378,8 @@ describe("the resolver", () => {
     "knows no such name": [fails("ENOTFOUND"), "NameNotFound", "ENOTFOUND"],
     "is not there": [fails("EAI_AGAIN"), "ResolverUnavailable", "EAI_AGAIN"],
     "has no descriptor": [fails("EMFILE"), "ResourceExhausted", "EMFILE"],
-    "fails as nobody knows": [fails("EAI_FAIL"), "Unknown", "EAI_FAIL"],
+    "fails for good": [fails("EAI_FAIL"), "NameNotFound", "EAI_FAIL"],
+    "fails as nobody knows": [fails("EAI_WHATEVER"), "Unknown", "EAI_WHATEVER"],
     "answers no address": [answers(), "NameNotFound", undefined],
     "answers nothing": [
       (_name, _options, answer) => process.nextTick(answer, null),
