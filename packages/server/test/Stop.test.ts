@@ -262,7 +262,7 @@ describe("Server.stop", () => {
       assert.isAtLeast((yield* Fiber.join(stopping)).durationMillis, 99)
     })))
 
-  it.live("second stop joins the first", () =>
+  it.live("second shutdown call joins the first", () =>
     bounded(Effect.gen(function*() {
       const server = yield* Server.make(options, echo)
       yield* talking(server, { finishes: true })

@@ -83,7 +83,7 @@ const stopReading = (served: ReadonlyArray<Entry>, spread: number, clock: Clock.
     const began = clock.currentTimeMillisUnsafe()
     const share = spread / served.length
     for (const [index, { connection }] of (yield* Random.shuffle(served)).entries()) {
-      const moment = began + share * (index + (yield* Random.next))
+      const moment = began + Math.floor(share * (index + (yield* Random.next)))
       const wait = moment - clock.currentTimeMillisUnsafe()
       if (wait > 0) yield* Effect.sleep(wait)
       yield* Effect.forkDetach(connection.shutdownRead, { startImmediately: true })
