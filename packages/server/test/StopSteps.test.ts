@@ -17,7 +17,9 @@ import { bounded, connections, eventually, lines, options, RawClient } from "./s
 
 const echo = Server.respond(lines, Effect.succeed<string>)
 const memory = { address: { host: "127.0.0.1", port: 1 } } as const
-const inMemory = Effect.provide(Layer.fresh(MemoryTransport.layer()))
+/** What a test leaves open closes before the network does. */
+const inMemory = <A, E>(body: Effect.Effect<A, E, Scope.Scope | Transport.Transport>): Effect.Effect<A, E> =>
+  Effect.provide(Effect.scoped(body), Layer.fresh(MemoryTransport.layer()))
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 

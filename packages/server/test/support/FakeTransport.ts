@@ -37,7 +37,8 @@ export interface FakeTransport {
   readonly drains: () => number
 }
 
-export const make = (): FakeTransport => {
+/** `freeDescriptors` as its listener tells them. */
+export const make = (freeDescriptors?: number): FakeTransport => {
   const queue = Effect.runSync(Queue.unbounded<Connection.Connection, TransportError.ListenError | Cause.Done>())
   let drains = 0
   const listener: Listener.Listener = {
@@ -46,6 +47,7 @@ export const make = (): FakeTransport => {
     suspend: Effect.void,
     resume: Effect.void,
     counters: Effect.succeed({ accepted: 0, shed: 0 }),
+    freeDescriptors: Effect.succeed(freeDescriptors),
     drain: Effect.sync(() => {
       drains++
       Queue.endUnsafe(queue)
