@@ -108,7 +108,8 @@ export class Server extends Context.Service<Server, {
   /** It does its work, which includes to drain: false once it has stopped, or can accept no more. */
   readonly live: Effect.Effect<boolean>
   /**
-   * What happens from the subscription on; ends with the stop.
+   * What happens from the subscription on; ends with the stop. A handler that outlives the stop, because it is
+   * uninterruptible, has no `Closed` in it.
    *
    * **Limits**: 4096 events wait for a slow subscriber, then it loses the oldest: there is a gap in `sequence`.
    */
@@ -188,7 +189,7 @@ export const make = <E, R>(
 
       const draining = drain({ listener, handedOut: handedOut.await, serving, watch, clock, options }).pipe(
         Effect.tap((report) => Effect.sync(() => watch.moved({ _tag: "Stopped", report }))),
-        inSpan("tcp.drain", { root: true })
+        inSpan("tcp.drain", () => ({ root: true }))
       )
       const stop: Effect.Effect<DrainReport> = Effect.uninterruptibleMask((restore) => {
         const joined = restore(Deferred.await(stopped))

@@ -10,7 +10,7 @@ import * as RateLimiter from "effect/persistence/RateLimiter"
 import * as Semaphore from "effect/Semaphore"
 import type { Options, PerClient, Reason } from "../Admission.ts"
 
-export class Refused extends Data.TaggedError("Refused")<{ readonly reason: Reason }> {}
+class Refused extends Data.TaggedError("Refused")<{ readonly reason: Reason }> {}
 
 // A semaphore has a capacity for good, so what may not be open is withheld.
 const capacity = Number.MAX_SAFE_INTEGER
@@ -39,11 +39,11 @@ export interface Gate {
   readonly set: (changes: Options) => Effect.Effect<void>
   /** Whether somebody more, beside so many in the house, has no chance. */
   readonly isFull: (held: number) => boolean
-  /** Runs it with a slot, and until it ends the client has a connection more. */
-  readonly pass: (
+  /** Gives it a slot, and counts it among the connections of its client, until the effect is run that this gives. */
+  readonly enter: (
     client: Address.Address,
     onParked: (change: 1 | -1) => void
-  ) => <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | Refused, R>
+  ) => Effect.Effect<Effect.Effect<unknown>, Refused>
   /** Turns it away. */
   readonly refuse: (connection: Connection.Connection, reason: Reason) => Effect.Effect<unknown>
 }
@@ -55,24 +55,27 @@ export const make = (initial: Required<Options>, isSecured: boolean): Effect.Eff
     const clients = new Map<string, number>()
     const slots = PartitionedSemaphore.makeUnsafe<string>({ permits: capacity })
     let withheld = 0
-    let withholding: Fiber.Fiber<number> | undefined
+    let withholding: Fiber.Fiber<void> | undefined
     let lingering = 0
+
+    /** Takes so many permits; once it has them it is uninterruptible, or they would be lost. */
+    const take = (site: string, permits: number, onTaken: () => void) =>
+      Effect.uninterruptibleMask((restore) => Effect.map(restore(slots.take(site, permits)), onTaken))
 
     const resize = (max: number) =>
       Effect.gen(function*() {
-        if (withholding !== undefined) {
-          yield* Fiber.interrupt(withholding)
-          const exit = withholding.pollUnsafe()
-          if (exit?._tag === "Success") withheld += exit.value
-          withholding = undefined
-        }
+        if (withholding !== undefined) yield* Fiber.interrupt(withholding)
+        withholding = undefined
         const more = capacity - Math.min(capacity, Math.max(0, max)) - withheld
         if (more < 0) {
           withheld += more
           yield* slots.release(-more)
         } else if (more > 0) {
           // It has them as connections end, in turn with the parked ones.
-          withholding = yield* Effect.forkDetach(Effect.as(slots.take("", more), more), { startImmediately: true })
+          const withhold = take("", more, () => {
+            withheld += more
+          })
+          withholding = yield* Effect.forkDetach(withhold, { startImmediately: true })
         }
       })
     yield* resize(settings.maxConnections)
@@ -100,31 +103,30 @@ export const make = (initial: Required<Options>, isSecured: boolean): Effect.Eff
           )
         )
 
-    const slotted = (site: string, onParked: (change: 1 | -1) => void) => <A, E, R>(self: Effect.Effect<A, E, R>) =>
-      Effect.suspend((): Effect.Effect<A, E | Refused, R> => {
+    const slot = (site: string, onParked: (change: 1 | -1) => void): Effect.Effect<void, Refused> =>
+      Effect.suspend(() => {
         const { whenFull } = settings
-        if (whenFull._tag !== "Park") {
-          return Effect.flatMap(
-            slots.withPermitsIfAvailable(1)(self),
-            Option.match({ onNone: () => refused("full"), onSome: Effect.succeed })
-          )
-        }
         let has = false
-        // Uninterruptible once it has the slot, or the slot would be lost.
-        const take = Effect.uninterruptibleMask((restore) =>
-          Effect.map(restore(slots.take(site, 1)), () => {
-            has = true
-          })
-        )
-        const wait = Effect.suspend(() => {
+        const taken = take(site, 1, () => {
+          has = true
+        })
+        return Effect.flatMap(slots.available, (free) => {
+          // Where somebody else takes it between the two, it has the next.
+          if (free > 0) return Effect.interruptible(taken)
+          if (whenFull._tag !== "Park") return refused("full")
           onParked(1)
-          return Effect.interruptible(Effect.timeoutOption(take, whenFull.timeout))
-        }).pipe(Effect.ensuring(Effect.sync(() => onParked(-1))))
-        return Effect.flatMap(slots.available, (free) => free > 0 ? take : wait).pipe(
-          Effect.andThen(Effect.suspend((): Effect.Effect<A, E | Refused, R> => has ? self : refused("parked"))),
-          Effect.ensuring(Effect.suspend(() => has ? slots.release(1) : Effect.void))
-        )
+          return Effect.interruptible(Effect.timeoutOption(taken, whenFull.timeout)).pipe(
+            Effect.ensuring(Effect.sync(() => onParked(-1))),
+            Effect.andThen(Effect.suspend(() => has ? Effect.void : refused("parked")))
+          )
+        }).pipe(Effect.onError(() => has ? slots.release(1) : Effect.void))
       })
+
+    const count = (site: string, change: 1 | -1) => {
+      const now = (clients.get(site) ?? 0) + change
+      if (now === 0) clients.delete(site)
+      else clients.set(site, now)
+    }
 
     return {
       settings: Effect.sync(() => settings),
@@ -135,21 +137,22 @@ export const make = (initial: Required<Options>, isSecured: boolean): Effect.Eff
         }))),
       isFull: (held) =>
         held >= settings.maxConnections + (settings.whenFull._tag === "Park" ? settings.whenFull.max : 0),
-      pass: (client, onParked) => (self) =>
+      enter: (client, onParked) =>
         Effect.suspend(() => {
           const site = Address.isUnix(client) ? undefined : Address.siteOf(client.host)
           const reason = problem(client, site)
           if (reason !== undefined) return refused(reason)
-          const admitted = Effect.andThen(rated(site, settings.perClient), slotted(site ?? "", onParked)(self))
-          if (site === undefined) return admitted
-          clients.set(site, (clients.get(site) ?? 0) + 1)
-          return Effect.ensuring(
-            admitted,
-            Effect.sync(() => {
-              const left = (clients.get(site) ?? 1) - 1
-              if (left === 0) clients.delete(site)
-              else clients.set(site, left)
-            })
+          const forget = () => {
+            if (site !== undefined) count(site, -1)
+          }
+          if (site !== undefined) count(site, 1)
+          return Effect.interruptible(rated(site, settings.perClient)).pipe(
+            Effect.andThen(slot(site ?? "", onParked)),
+            Effect.onError(() => Effect.sync(forget)),
+            Effect.as(Effect.suspend(() => {
+              forget()
+              return slots.release(1)
+            }))
           )
         }),
       refuse: (connection, reason) =>

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
+import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type { Reason } from "../Admission.ts"
 import type { Handler } from "../Handler.ts"
@@ -18,7 +19,8 @@ export interface Entry {
   readonly began: number
   /** How far it has come: the handler has it, or it was turned away. */
   phase: "entering" | "served" | "rejected"
-  fiber?: Fiber.Fiber<void>
+  /** Undefined until it is started. */
+  fiber?: Fiber.Fiber<unknown>
 }
 
 export interface Serving<R> {
@@ -61,11 +63,10 @@ export const make = <E, R>({ clock, gate, handler, onShed, tls, watch }: {
   }
 
   /** Whether it can be served. */
-  const secure = (entry: Entry): Effect.Effect<boolean> => {
-    if (tls === undefined) return Effect.succeed(true)
+  const secure = (entry: Entry, server: Tls.ServerOptions): Effect.Effect<boolean> => {
     const { connection } = entry
     const began = now()
-    return connection.upgradeTls({ server: tls }).pipe(
+    return connection.upgradeTls({ server }).pipe(
       inSpan("tcp.handshake"),
       Effect.interruptible,
       Effect.match({
@@ -95,51 +96,59 @@ export const make = <E, R>({ clock, gate, handler, onShed, tls, watch }: {
       return closing ? Effect.andThen(Effect.forkDetach(connection.shutdownRead), handled) : handled
     })
 
-  /** With a slot, which is free again when the socket is. */
-  const occupy = (entry: Entry, scope: Scope.Closeable) =>
-    Effect.suspend(() => {
-      const { connection } = entry
-      active++
-      watch.active(1)
-      // What comes before TLS, such as a PROXY header, would stand here.
-      return Effect.flatMap(secure(entry), (isSecured) => isSecured ? serve(entry) : Effect.void).pipe(
-        inSpan("tcp.connection", {
-          root: true,
-          kind: "server",
-          attributes: { ...networkOf(connection.local), ...peerOf(connection.remote) }
-        }),
-        Scope.provide(scope),
-        Effect.onExit((exit) => Scope.close(scope, exit)),
-        Effect.catchCause((cause) => Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logDebug(cause)),
-        Effect.andThen(entry.phase === "rejected" ? Effect.void : closed(entry)),
-        Effect.ensuring(Effect.sync(() => {
-          active--
-          watch.active(-1)
-        }))
-      )
-    })
+  const tellClosed = (entry: Entry) => {
+    const { began, connection } = entry
+    if (entry.phase !== "served") return Effect.void
+    return Effect.flatMap(
+      connection.closed,
+      (reason) => Effect.map(connection.traffic, (traffic) => watch.closed(connection, reason, now() - began, traffic))
+    )
+  }
 
-  const closed = (entry: Entry) =>
-    Effect.suspend(() => {
-      const { began, connection } = entry
-      if (entry.phase !== "served") return Effect.void
-      return Effect.flatMap(connection.closed, (reason) =>
-        Effect.map(connection.traffic, (traffic) => watch.closed(connection, reason, now() - began, traffic)))
-    })
+  /** With a slot, which is free again when the socket is. What is wrapped around the handler waits with it: as little as can be. */
+  const occupy = (entry: Entry, scope: Scope.Closeable, release: Effect.Effect<unknown>) => {
+    const { connection } = entry
+    active++
+    watch.active(1)
+    // What comes before TLS, such as a PROXY header, would stand here.
+    const served = tls === undefined
+      ? serve(entry)
+      : Effect.flatMap(secure(entry, tls), (isSecured) => isSecured ? serve(entry) : Effect.void)
+    return served.pipe(
+      inSpan("tcp.connection", () => ({
+        root: true,
+        kind: "server",
+        attributes: { ...networkOf(connection.local), ...peerOf(connection.remote) }
+      })),
+      Scope.provide(scope),
+      Effect.onExit((exit) => Scope.close(scope, exit)),
+      Effect.catchCause((cause) => Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logDebug(cause)),
+      Effect.ensuring(Effect.suspend(() =>
+        Effect.andThen(
+          tellClosed(entry),
+          Effect.suspend(() => {
+            active--
+            watch.active(-1)
+            leave(entry)
+            return release
+          })
+        )
+      ))
+    )
+  }
 
   const live = (entry: Entry, scope: Scope.Closeable) =>
-    gate.pass(entry.connection.remote, (change) => watch.parked(entry.connection, change))(occupy(entry, scope)).pipe(
-      Effect.catchTag("Refused", ({ reason }) => {
+    Effect.matchCauseEffect(gate.enter(entry.connection.remote, (change) => watch.parked(entry.connection, change)), {
+      onSuccess: (release) => occupy(entry, scope, release),
+      onFailure: (cause) => {
         leave(entry)
-        if (entry.phase === "rejected") return Effect.void
+        // Interrupted while it was parked.
+        if (entry.phase === "rejected") return Scope.close(scope, Exit.void)
         entry.phase = "rejected"
-        return turnAway(entry.connection, scope, reason)
-      }),
-      // Interrupted while it was parked.
-      Effect.onExit((exit) => Scope.close(scope, exit)),
-      Effect.exit,
-      Effect.andThen(Effect.sync(() => leave(entry)))
-    )
+        const refused = Option.getOrUndefined(Cause.findErrorOption(cause))
+        return turnAway(entry.connection, scope, refused?.reason ?? "draining")
+      }
+    })
 
   return {
     entries,
