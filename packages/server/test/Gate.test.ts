@@ -237,7 +237,7 @@ describe("park", () => {
 
   it.effect("no slot is lost, wherever the runtime yields and whatever is changed meanwhile", () =>
     Effect.gen(function*() {
-      for (let seed = 0; seed < 20; seed++) {
+      for (let seed = 0; seed < 50; seed++) {
         const { layer, offer } = FakeTransport.make()
         yield* Effect.gen(function*() {
           let most = 0

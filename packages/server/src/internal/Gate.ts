@@ -3,11 +3,9 @@
 import { Address, type Connection } from "@framewire/core"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as PartitionedSemaphore from "effect/PartitionedSemaphore"
 import * as RateLimiter from "effect/persistence/RateLimiter"
-import * as Semaphore from "effect/Semaphore"
 import type { Options, PerClient, Reason } from "../Admission.ts"
 
 class Refused extends Data.TaggedError("Refused")<{ readonly reason: Reason }> {}
@@ -54,32 +52,35 @@ export const make = (initial: Required<Options>, isSecured: boolean): Effect.Eff
     const limiter = yield* makeLimiter
     const clients = new Map<string, number>()
     const slots = PartitionedSemaphore.makeUnsafe<string>({ permits: capacity })
-    let withheld = 0
-    let withholding: Fiber.Fiber<void> | undefined
+    /** Slots that are to go as connections end. */
+    let debt = 0
+    let max = capacity
     let lingering = 0
 
-    /** Takes so many permits; once it has them it is uninterruptible, or they would be lost. */
-    const take = (site: string, permits: number, onTaken: () => void) =>
-      Effect.uninterruptibleMask((restore) => Effect.map(restore(slots.take(site, permits)), onTaken))
-
-    const resize = (max: number) =>
-      Effect.gen(function*() {
-        if (withholding !== undefined) yield* Fiber.interrupt(withholding)
-        withholding = undefined
-        const more = capacity - Math.min(capacity, Math.max(0, max)) - withheld
+    /** In one step, and never more than there are. */
+    const takeNow = (wanted: number): number => {
+      const taken = Math.min(wanted, Effect.runSync(slots.available))
+      Effect.runSync(slots.take("", taken))
+      return taken
+    }
+    const release = Effect.suspend(() => {
+      if (debt === 0) return slots.release(1)
+      debt--
+      return Effect.void
+    })
+    const resize = (connections: number) =>
+      Effect.suspend(() => {
+        const more = Math.min(capacity, Math.max(0, connections)) - max
+        max += more
         if (more < 0) {
-          withheld += more
-          yield* slots.release(-more)
-        } else if (more > 0) {
-          // It has them as connections end, in turn with the parked ones.
-          const withhold = take("", more, () => {
-            withheld += more
-          })
-          withholding = yield* Effect.forkDetach(withhold, { startImmediately: true })
+          debt += -more - takeNow(-more)
+          return Effect.void
         }
+        const forgiven = Math.min(debt, more)
+        debt -= forgiven
+        return slots.release(more - forgiven)
       })
     yield* resize(settings.maxConnections)
-    const lock = Semaphore.makeUnsafe(1)
 
     const problem = (client: Address.Address, site: string | undefined): Reason | undefined => {
       const { allow, deny, perClient } = settings
@@ -106,20 +107,21 @@ export const make = (initial: Required<Options>, isSecured: boolean): Effect.Eff
     const slot = (site: string, onParked: (change: 1 | -1) => void): Effect.Effect<void, Refused> =>
       Effect.suspend(() => {
         const { whenFull } = settings
+        if (takeNow(1) === 1) return Effect.void
+        if (whenFull._tag !== "Park") return refused("full")
+        onParked(1)
         let has = false
-        const taken = take(site, 1, () => {
-          has = true
-        })
-        return Effect.flatMap(slots.available, (free) => {
-          // Where somebody else takes it between the two, it has the next.
-          if (free > 0) return Effect.interruptible(taken)
-          if (whenFull._tag !== "Park") return refused("full")
-          onParked(1)
-          return Effect.interruptible(Effect.timeoutOption(taken, whenFull.timeout)).pipe(
-            Effect.ensuring(Effect.sync(() => onParked(-1))),
-            Effect.andThen(Effect.suspend(() => has ? Effect.void : refused("parked")))
-          )
-        }).pipe(Effect.onError(() => has ? slots.release(1) : Effect.void))
+        // Uninterruptible once it has the slot, or the slot would be lost.
+        const taken = Effect.uninterruptibleMask((restore) =>
+          Effect.map(restore(slots.take(site, 1)), () => {
+            has = true
+          })
+        )
+        return Effect.interruptible(Effect.timeoutOption(taken, whenFull.timeout)).pipe(
+          Effect.ensuring(Effect.sync(() => onParked(-1))),
+          Effect.andThen(Effect.suspend(() => has ? Effect.void : refused("parked"))),
+          Effect.onError(() => has ? release : Effect.void)
+        )
       })
 
     const count = (site: string, change: 1 | -1) => {
@@ -131,10 +133,10 @@ export const make = (initial: Required<Options>, isSecured: boolean): Effect.Eff
     return {
       settings: Effect.sync(() => settings),
       set: (changes) =>
-        Effect.uninterruptible(lock.withPermit(Effect.suspend(() => {
+        Effect.suspend(() => {
           settings = { ...settings, ...changes }
           return resize(settings.maxConnections)
-        }))),
+        }),
       isFull: (held) =>
         held >= settings.maxConnections + (settings.whenFull._tag === "Park" ? settings.whenFull.max : 0),
       enter: (client, onParked) =>
@@ -151,7 +153,7 @@ export const make = (initial: Required<Options>, isSecured: boolean): Effect.Eff
             Effect.onError(() => Effect.sync(forget)),
             Effect.as(Effect.suspend(() => {
               forget()
-              return slots.release(1)
+              return release
             }))
           )
         }),
