@@ -102,6 +102,9 @@ export interface Listener {
 
   /** What has come so far. */
   readonly counters: Effect.Effect<AcceptCounters>
+
+  /** How many descriptors this process may still open; undefined, or missing, where the platform does not tell. */
+  readonly freeDescriptors?: Effect.Effect<number | undefined>
 }
 
 /**
@@ -141,6 +144,11 @@ export interface ListenOptions extends ConnectionOptions {
    * **Limits**: as many as `backlog` may be in a handshake, or done and not accepted; more are reset, as `AcceptShed`.
    */
   readonly tls?: Tls.ServerOptions | undefined
+  /**
+   * Only look whether `tls` can work, and leave the handshake to whoever accepts, by `upgradeTls({ server: tls })`: for what
+   * comes before TLS, such as a PROXY header. Default false.
+   */
+  readonly deferTls?: boolean
   /**
    * Told of each connection that is closed instead of accepted, in the turn of the loop in which that is known. It must
    * return soon, and not throw. For one number, `counters` is enough.

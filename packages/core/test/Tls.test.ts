@@ -543,6 +543,29 @@ describe("upgradeTls", () => {
 })
 
 describe("a TLS listener", () => {
+  it.live("deferTls gives connections as they come, for a handshake after what stands before it", () =>
+    bounded(Effect.gen(function*() {
+      const tls: Tls.ServerOptions = { identity: server }
+      const { listener } = yield* listen(tls, { deferTls: true })
+      const dialled = yield* Transport.connect(listener.address, { linger: 0 })
+      const accepted = yield* listener.accept
+      yield* dialled.send(bytes("first"))
+      assert.strictEqual(yield* received(accepted), "first")
+      yield* Effect.all([
+        accepted.upgradeTls({ server: tls }),
+        dialled.upgradeTls({ client: { ca, serverName: "localhost" } })
+      ], { concurrency: 2 })
+      yield* accepted.send(bytes("secured"))
+      assert.strictEqual(yield* received(dialled), "secured")
+    })))
+
+  it.live("deferTls refuses at once what no handshake can work with", () =>
+    bounded(Effect.gen(function*() {
+      const bad = { identity: { certificate: "no certificate", key: "no key" } }
+      const error = yield* Effect.flip(Transport.listen(anyPort, { tls: bad, deferTls: true }))
+      assert.strictEqual(error.reason._tag, "InvalidTls")
+    })))
+
   it.live("drain waits for the handshakes that have begun, and hands out who was secured", () =>
     bounded(Effect.gen(function*() {
       const { address, listener } = yield* listen()

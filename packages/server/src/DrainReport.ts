@@ -5,23 +5,25 @@
  */
 
 /**
- * `open` connections were there when the stop began or came out of the kernel's queue after that; `open` is `finished`
- * and `reset` together.
+ * Every connection that came is in `accepted` or in `rejected`. `open` of the accepted ones were there when the stop
+ * began, or came out of the kernel's queue after that; `open` is `finished`, `interrupted` and `reset` together.
  *
  * @category models
  * @since 0.1.0
  */
 export interface DrainReport {
-  /** Accepted since the server started, without those rejected. */
+  /** Given to the handler since the server started. */
   readonly accepted: number
-  /** Turned away since the server started, because `maxConnections` were open. */
+  /** Turned away since the server started, for whatever reason: each is a `Rejected` event and in the metric. */
   readonly rejected: number
   /** Had to be drained. */
   readonly open: number
   /** Ended by themselves within the deadline. */
   readonly finished: number
-  /** Were interrupted and reset at the deadline. */
+  /** Were interrupted at the deadline and closed with FIN within `drainLinger`. */
+  readonly interrupted: number
+  /** Were reset, at the deadline or after `drainLinger`. */
   readonly reset: number
-  /** From the beginning of the stop to its end. */
+  /** From the beginning of the stop to its end, the delay before it included. */
   readonly durationMillis: number
 }

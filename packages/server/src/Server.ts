@@ -2,31 +2,42 @@
  * Accepts connections, serves each by a handler in a fiber and a scope of its own, and stops without losing work.
  *
  * ```text
- * running ---- stop, or the scope closes ----> draining(deadline) ----> stopped: DrainReport
+ * running <--> suspended     stop, or the scope closes ----> draining(deadline) ----> stopped: DrainReport
  *
- * draining  1. the kernel's queue of connections is emptied, then the port is closed
- *           2. every connection stops reading; what had arrived is still handled and answered
- *           3. handlers end by themselves, and their connections close gracefully
- *           4. at the deadline what is left is interrupted and reset
+ * draining  1. announced   not ready any more; everything goes on for `preStopDelay`
+ *           2. emptying    `Connection.draining` resolves; the kernel's queue is emptied, then the port is closed
+ *           3. closing     each connection stops reading at its moment of `closeSpread`; what had arrived is still handled and
+ *                          answered, then the handler ends, and its connection closes gracefully
+ *           4. resetting   at the deadline what is left is interrupted, and reset after `drainLinger`
  * ```
+ *
+ * A connection is idle if its handler has nothing to do once it stops reading: no message is being handled and no byte waits.
+ * It is over at that moment; the others are in flight, to the deadline. Of a message only a part had arrived? Nobody can
+ * have answered it.
  *
  * @since 0.1.0
  */
-import { type Address, type Connection, type Listener, Transport, type TransportError } from "@framewire/core"
-import * as Cause from "effect/Cause"
+import { type Address, type Listener, Transport, type TransportError } from "@framewire/core"
+import type * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
+import * as Admission from "./Admission.ts"
 import type { DrainReport } from "./DrainReport.ts"
 import type { Handler } from "./Handler.ts"
+import { drain } from "./internal/drain.ts"
+import * as Gate from "./internal/Gate.ts"
+import { inSpan } from "./internal/inSpan.ts"
+import * as Serving from "./internal/Serving.ts"
+import * as Watch from "./internal/Watch.ts"
+import type * as ServerEvent from "./ServerEvent.ts"
 
 export {
   /**
@@ -46,18 +57,32 @@ export {
 } from "./Handler.ts"
 
 /**
- * Where and how to serve.
+ * Where and how to serve, and how to stop.
+ *
+ * With `tls` each connection is secured before its handler gets it, and after it was admitted.
  *
  * @category options
  * @since 0.1.0
  */
-export interface ServerOptions extends Listener.ListenOptions {
+export interface ServerOptions extends Omit<Listener.ListenOptions, "deferTls">, Admission.Options {
   /** Port 0 takes a free one; `Server.address` tells which. */
   readonly address: Address.Address
-  /** Connections open at a time; more are accepted and closed at once. Default 1024. */
-  readonly maxConnections?: number
-  /** How long a stop lets handlers finish. Default 15 s. */
+  /** How long a stop lets handlers finish, after `preStopDelay`. Default 15 s. */
   readonly drainDeadline?: Duration.Input
+  /**
+   * How long a stop only says that the server is not ready, and serves as before: for load balancers to notice. Default 0.
+   */
+  readonly preStopDelay?: Duration.Input
+  /**
+   * Over how long a stop spreads the moments at which connections stop reading, in random order, so that their clients do
+   * not come back all at once. Should be less than the deadline. Default 0.
+   */
+  readonly closeSpread?: Duration.Input
+  /**
+   * How long handlers that were interrupted at the deadline have for a graceful close: FIN, as if there were nothing more to
+   * answer. Default 0: RST.
+   */
+  readonly drainLinger?: Duration.Input
 }
 
 /**
@@ -69,20 +94,49 @@ export interface ServerOptions extends Listener.ListenOptions {
 export class Server extends Context.Service<Server, {
   /** Where it listens. */
   readonly address: Address.Address
-  /** Connections open now. */
+  /** Connections open now: in a handshake or served. */
   readonly connections: Effect.Effect<number>
+  /** Whom it lets in. What `set` leaves out stays as it is. */
+  readonly admission: {
+    readonly settings: Effect.Effect<Required<Admission.Options>>
+    readonly set: (changes: Admission.Options) => Effect.Effect<void>
+  }
+  /** Where it is in its life. */
+  readonly state: Effect.Effect<ServerEvent.ServerState>
+  /** New clients should come here: it is running, and neither suspended nor about to stop. */
+  readonly ready: Effect.Effect<boolean>
+  /** It does its work, which includes to drain: false once it has stopped, or can accept no more. */
+  readonly live: Effect.Effect<boolean>
+  /**
+   * What happens from the subscription on; ends with the stop. A handler that outlives the stop, because it is
+   * uninterruptible, has no `Closed` in it.
+   *
+   * **Limits**: 4096 events wait for a slow subscriber, then it loses the oldest: there is a gap in `sequence`.
+   */
+  readonly events: Stream.Stream<ServerEvent.ServerEvent>
+  /** Closes the port for a while and loses nobody; established connections go on. As `Listener.suspend`. */
+  readonly suspend: Effect.Effect<void, TransportError.ListenError>
+  /** Opens the port again. As `Listener.resume`. */
+  readonly resume: Effect.Effect<void, TransportError.ListenError>
   /** Drains and stops; never takes much longer than the deadline. Later calls join the first. */
   readonly stop: Effect.Effect<DrainReport>
   /** Suspends until the server has stopped; fails if it did so because it could accept no more. */
   readonly stopped: Effect.Effect<DrainReport, TransportError.ListenError>
 }>()("@framewire/server/Server") {}
 
-const all = { discard: true, concurrency: "unbounded" } as const
+// Of the descriptors, so that enough are left for what handlers open.
+const share = 0.8
 
-interface Served {
-  readonly connection: Connection.Connection
-  fiber?: Fiber.Fiber<void>
-}
+const settingsOf = (
+  { allow = [], deny = [], maxConnections, perClient = {}, whenFull = Admission.reject() }: Admission.Options,
+  freeDescriptors: number | undefined
+): Required<Admission.Options> => ({
+  allow,
+  deny,
+  perClient,
+  whenFull,
+  maxConnections: maxConnections ?? (freeDescriptors === undefined ? 1024 : Math.floor(share * freeDescriptors))
+})
 
 /**
  * Listens, and serves until the scope closes, which drains as `stop` does.
@@ -104,79 +158,47 @@ export const make = <E, R>(
   // Whoever listens is also drained: nothing may come between the two.
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
-      const { address, drainDeadline = "15 seconds", maxConnections = 1024, ...listenOptions } = options
-      const listener = yield* restore(Transport.listen(address, listenOptions))
-      const served = new Set<Served>()
-      const empty = Latch.makeUnsafe(true)
+      const { onShed, tls } = options
+      let { address } = options
+      const clock = yield* Effect.service(Clock.Clock)
+      const watch = yield* Watch.make(() => address, tls !== undefined)
+      const listening = Transport.listen(address, {
+        ...options,
+        deferTls: true,
+        onShed: (event) => {
+          watch.rejected(event, event.reason)
+          onShed?.(event)
+        }
+      })
+      const listener = yield* restore(inSpan("tcp.listen")(listening))
+      address = listener.address
+      const gate = yield* Gate.make(
+        settingsOf(options, yield* listener.freeDescriptors ?? Effect.undefined),
+        tls !== undefined
+      )
+      const serving = Serving.make({ gate, watch, clock, handler, tls, onShed })
       const handedOut = Latch.makeUnsafe()
       const stopped = Deferred.makeUnsafe<DrainReport>()
       let stopping = false
       let failure: Cause.Cause<TransportError.ListenError> | undefined
-      let accepted = 0
-      let rejected = 0
-
-      const serve = (entry: Served, scope: Scope.Closeable) =>
-        Effect.interruptible(Effect.suspend(() => handler(entry.connection))).pipe(
-          Scope.provide(scope),
-          Effect.onExit((exit) => Scope.close(scope, exit)),
-          Effect.catchCause((cause) => Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logDebug(cause)),
-          Effect.ensuring(Effect.sync(() => {
-            served.delete(entry)
-            if (served.size === 0) empty.openUnsafe()
-          }))
-        )
 
       const acceptOne = Effect.suspend(() => {
         const scope = Scope.makeUnsafe()
-        return Effect.flatMap(Scope.provide(listener.accept, scope), (connection) => {
-          if (served.size >= maxConnections) {
-            rejected++
-            // FIN and gone: somebody who is turned away may not hold a descriptor.
-            return Effect.forkDetach(Effect.ensuring(connection.close({ linger: 0 }), Scope.close(scope, Exit.void)))
-          }
-          accepted++
-          const entry: Served = { connection }
-          served.add(entry)
-          empty.closeUnsafe()
-          // Detached, so that the end of this server's scope waits for no handler longer than stop does, and
-          // uninterruptible, so that no interruption comes before what ends the connection is in place.
-          return Effect.map(Effect.forkDetach(serve(entry, scope), { uninterruptible: true }), (fiber) => {
-            entry.fiber = fiber
-          })
-        })
+        return Effect.flatMap(Scope.provide(listener.accept, scope), (connection) => serving.enter(connection, scope))
       })
 
-      const drain = Effect.gen(function*() {
-        const began = yield* Clock.currentTimeMillis
-        const ended = accepted - served.size
-        yield* listener.drain
-        yield* Latch.await(handedOut)
-        const open = accepted - ended
-        yield* Effect.forEach([...served], ({ connection }) => connection.shutdownRead, all)
-        yield* Effect.timeoutOption(Latch.await(empty), drainDeadline)
-        const late = [...served]
-        yield* Effect.all([
-          // RST first: a handler that ends would send FIN, as if there were nothing more to answer.
-          Effect.forEach(late, ({ connection }) => connection.abort, all),
-          // Interruption is asked for and not awaited: a handler may be uninterruptible.
-          Effect.sync(() => {
-            for (const { fiber } of late) fiber?.interruptUnsafe()
-          })
-        ], all)
-        return {
-          accepted,
-          rejected,
-          open,
-          finished: open - late.length,
-          reset: late.length,
-          durationMillis: (yield* Clock.currentTimeMillis) - began
-        }
-      })
+      const draining = drain({ listener, handedOut: handedOut.await, serving, watch, clock, options }).pipe(
+        Effect.tap((report) => Effect.sync(() => watch.moved({ _tag: "Stopped", report }))),
+        inSpan("tcp.drain", () => ({ root: true }))
+      )
       const stop: Effect.Effect<DrainReport> = Effect.uninterruptibleMask((restore) => {
         const joined = restore(Deferred.await(stopped))
         if (stopping) return joined
         stopping = true
-        return Effect.andThen(Effect.forkDetach(Deferred.into(drain, stopped)), joined)
+        return Effect.andThen(
+          Effect.forkDetach(Deferred.into(draining, stopped), { startImmediately: true }),
+          joined
+        )
       })
 
       // It ends when the listener has been drained, and by nothing else: what is accepted is always served.
@@ -193,9 +215,20 @@ export const make = <E, R>(
       )
       yield* Effect.addFinalizer(() => stop)
 
+      const moveFrom = (from: "Running" | "Suspended", to: "Running" | "Suspended") =>
+        Effect.sync(() => {
+          if (watch.state()._tag === from) watch.moved({ _tag: to })
+        })
       return Server.of({
-        address: listener.address,
-        connections: Effect.sync(() => served.size),
+        address,
+        connections: Effect.sync(serving.active),
+        admission: { settings: gate.settings, set: gate.set },
+        state: Effect.sync(watch.state),
+        ready: Effect.sync(() => watch.state()._tag === "Running" && failure === undefined),
+        live: Effect.sync(() => watch.state()._tag !== "Stopped" && failure === undefined),
+        events: watch.events,
+        suspend: Effect.uninterruptible(Effect.andThen(listener.suspend, moveFrom("Running", "Suspended"))),
+        resume: Effect.uninterruptible(Effect.andThen(listener.resume, moveFrom("Suspended", "Running"))),
         stop,
         stopped: Effect.flatMap(
           Deferred.await(stopped),

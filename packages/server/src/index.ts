@@ -5,6 +5,13 @@
  */
 
 /**
+ * Who gets in, and what becomes of the others.
+ *
+ * @since 0.1.0
+ */
+export * as Admission from "./Admission.ts"
+
+/**
  * What became of the connections when a server stopped.
  *
  * @since 0.1.0
@@ -24,3 +31,17 @@ export * as Handler from "./Handler.ts"
  * @since 0.1.0
  */
 export * as Server from "./Server.ts"
+
+/**
+ * What happens to a server and its connections.
+ *
+ * @since 0.1.0
+ */
+export * as ServerEvent from "./ServerEvent.ts"
+
+/**
+ * The metrics of a server.
+ *
+ * @since 0.1.0
+ */
+export * as ServerMetrics from "./ServerMetrics.ts"

@@ -35,15 +35,16 @@ const make = (lookup?: Lookup) =>
     }
     const listen = (
       local: Address,
-      { tls, ...options }: ListenOptions = {}
+      { deferTls, tls, ...options }: ListenOptions = {}
     ): Effect.Effect<Listener, ListenError, Scope.Scope> => {
       const listener = NodeListener.make(hub, local, options)
       if (tls === undefined) return listener
       return Effect.suspend(() => {
         const reason = secureContext.problemOf(tls)
-        return reason === undefined
-          ? Effect.flatMap(listener, (plain) => SecureListener.make(plain, tls, options))
-          : Effect.fail(new ListenError({ reason, local }))
+        if (reason !== undefined) return Effect.fail(new ListenError({ reason, local }))
+        return deferTls === true
+          ? listener
+          : Effect.flatMap(listener, (plain) => SecureListener.make(plain, tls, options))
       })
     }
     return Transport.of({ listen, connect, events: hub.events })

@@ -24,6 +24,7 @@ export const connection: Connection.Connection = {
   shutdownRead: Effect.void,
   close: () => closed,
   abort: closed,
+  traffic: Effect.succeed({ received: 0, sent: 0 }),
   state: Effect.succeed({ _tag: "Closed", reason }),
   closed
 }
@@ -36,7 +37,8 @@ export interface FakeTransport {
   readonly drains: () => number
 }
 
-export const make = (): FakeTransport => {
+/** `freeDescriptors` as its listener tells them. */
+export const make = (freeDescriptors?: number): FakeTransport => {
   const queue = Effect.runSync(Queue.unbounded<Connection.Connection, TransportError.ListenError | Cause.Done>())
   let drains = 0
   const listener: Listener.Listener = {
@@ -45,6 +47,7 @@ export const make = (): FakeTransport => {
     suspend: Effect.void,
     resume: Effect.void,
     counters: Effect.succeed({ accepted: 0, shed: 0 }),
+    freeDescriptors: Effect.succeed(freeDescriptors),
     drain: Effect.sync(() => {
       drains++
       Queue.endUnsafe(queue)

@@ -154,5 +154,6 @@ export const make = (
       interruptible: true
     })
     const counters = Effect.sync(() => ({ accepted: came - shed, shed }))
-    return { address, accept, suspend, resume, drain, counters }
+    const freeDescriptors = Effect.sync(descriptorBudget.free)
+    return { address, accept, suspend, resume, drain, counters, freeDescriptors }
   })

@@ -38,6 +38,12 @@ export const refresh = (): void => {
   shortUntil = 0
 }
 
+/** How many this process may still open, as far as can be told. */
+export const free = (): number | undefined => {
+  const open = limit === Infinity ? undefined : attempt(countOpen, undefined)
+  return open === undefined ? undefined : Math.max(0, limit - open)
+}
+
 /** Whether the descriptor that was just accepted should be given back. To be asked once for each. */
 export const isShort = (): boolean => {
   if (limit === Infinity || --untilSample > 0) return false

@@ -1,0 +1,177 @@
+// Lets connections in, one by one, or says why not. Slots are permits of a semaphore whose waiters, the parked ones, are
+// grouped by client.
+import { Address, type Connection } from "@framewire/core"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as PartitionedSemaphore from "effect/PartitionedSemaphore"
+import * as RateLimiter from "effect/persistence/RateLimiter"
+import type { Options, PerClient, Reason } from "../Admission.ts"
+
+class Refused extends Data.TaggedError("Refused")<{ readonly reason: Reason }> {}
+
+// A semaphore has a capacity for good, so what may not be open is withheld.
+const capacity = Number.MAX_SAFE_INTEGER
+const maxRemembered = 65_536
+const maxLingering = 64
+const busyLinger = "1 second"
+
+const refused = (reason: Reason) => Effect.fail(new Refused({ reason }))
+
+/** Effect's limiter, forgotten now and then: its store in memory keeps every key. */
+const makeLimiter = Effect.gen(function*() {
+  const shared = yield* Effect.serviceOption(RateLimiter.RateLimiter)
+  if (Option.isSome(shared)) return Effect.succeed(shared.value)
+  const fresh = Effect.provide(RateLimiter.make, RateLimiter.layerStoreMemory)
+  let limiter = yield* fresh
+  let asked = 0
+  return Effect.suspend(() => {
+    if (++asked <= maxRemembered) return Effect.succeed(limiter)
+    asked = 1
+    return Effect.map(fresh, (next) => limiter = next)
+  })
+})
+
+export interface Gate {
+  readonly settings: Effect.Effect<Required<Options>>
+  readonly set: (changes: Options) => Effect.Effect<void>
+  /** Whether somebody more, beside so many in the house, has no chance. */
+  readonly isFull: (held: number) => boolean
+  /** Gives it a slot, and counts it among the connections of its client, until the effect is run that this gives. */
+  readonly enter: (
+    client: Address.Address,
+    onParked: (change: 1 | -1) => void
+  ) => Effect.Effect<Effect.Effect<unknown>, Refused>
+  /** Turns it away. */
+  readonly refuse: (connection: Connection.Connection, reason: Reason) => Effect.Effect<unknown>
+}
+
+export const make = (initial: Required<Options>, isSecured: boolean): Effect.Effect<Gate> =>
+  Effect.gen(function*() {
+    let settings = initial
+    const limiter = yield* makeLimiter
+    const clients = new Map<string, number>()
+    const slots = PartitionedSemaphore.makeUnsafe<string>({ permits: capacity })
+    /** Slots that are to go as connections end. */
+    let debt = 0
+    let max = capacity
+    let lingering = 0
+
+    /** In one step, and never more than there are. */
+    const takeNow = (wanted: number): number => {
+      const taken = Math.min(wanted, Effect.runSync(slots.available))
+      Effect.runSync(slots.take("", taken))
+      return taken
+    }
+    const release = Effect.suspend(() => {
+      if (debt === 0) return slots.release(1)
+      debt--
+      return Effect.void
+    })
+    const resize = (connections: number) =>
+      Effect.suspend(() => {
+        const more = Math.min(capacity, Math.max(0, connections)) - max
+        max += more
+        if (more < 0) {
+          debt += -more - takeNow(-more)
+          return Effect.void
+        }
+        const forgiven = Math.min(debt, more)
+        debt -= forgiven
+        return slots.release(more - forgiven)
+      })
+    yield* resize(settings.maxConnections)
+
+    const problem = (client: Address.Address, site: string | undefined): Reason | undefined => {
+      const { allow, deny, perClient } = settings
+      if (Address.isUnix(client) || site === undefined) return undefined
+      const has = (networks: ReadonlyArray<Address.Network>) => networks.some((it) => it.contains(client.host))
+      if (has(deny) || allow.length > 0 && !has(allow)) return "denied"
+      const { maxConnections = Infinity } = perClient
+      return (clients.get(site) ?? 0) >= maxConnections ? "clientConnections" : undefined
+    }
+
+    const rated = (site: string | undefined, { rate }: PerClient) =>
+      site === undefined || rate === undefined ?
+        Effect.void :
+        Effect.flatMap(
+          limiter,
+          (it) => it.consume({ ...rate, algorithm: "token-bucket", key: `framewire/server/${site}` })
+        ).pipe(
+          Effect.catchTag(
+            "RateLimiterError",
+            ({ reason }) => reason._tag === "RateLimitExceeded" ? refused("clientRate") : Effect.void
+          )
+        )
+
+    const slot = (site: string, onParked: (change: 1 | -1) => void): Effect.Effect<void, Refused> =>
+      Effect.suspend(() => {
+        const { whenFull } = settings
+        if (takeNow(1) === 1) return Effect.void
+        if (whenFull._tag !== "Park") return refused("full")
+        onParked(1)
+        let has = false
+        // Uninterruptible once it has the slot, or the slot would be lost.
+        const taken = Effect.uninterruptibleMask((restore) =>
+          Effect.map(restore(slots.take(site, 1)), () => {
+            has = true
+          })
+        )
+        return Effect.interruptible(Effect.timeoutOption(taken, whenFull.timeout)).pipe(
+          Effect.ensuring(Effect.sync(() => onParked(-1))),
+          Effect.andThen(Effect.suspend(() => has ? Effect.void : refused("parked"))),
+          Effect.onError(() => has ? release : Effect.void)
+        )
+      })
+
+    const count = (site: string, change: 1 | -1) => {
+      const now = (clients.get(site) ?? 0) + change
+      if (now === 0) clients.delete(site)
+      else clients.set(site, now)
+    }
+
+    return {
+      settings: Effect.sync(() => settings),
+      set: (changes) =>
+        Effect.suspend(() => {
+          settings = { ...settings, ...changes }
+          return resize(settings.maxConnections)
+        }),
+      isFull: (held) =>
+        held >= settings.maxConnections + (settings.whenFull._tag === "Park" ? settings.whenFull.max : 0),
+      enter: (client, onParked) =>
+        Effect.suspend(() => {
+          const site = Address.isUnix(client) ? undefined : Address.siteOf(client.host)
+          const reason = problem(client, site)
+          if (reason !== undefined) return refused(reason)
+          const forget = () => {
+            if (site !== undefined) count(site, -1)
+          }
+          if (site !== undefined) count(site, 1)
+          return Effect.interruptible(rated(site, settings.perClient)).pipe(
+            Effect.andThen(slot(site ?? "", onParked)),
+            Effect.onError(() => Effect.sync(forget)),
+            Effect.as(Effect.suspend(() => {
+              forget()
+              return release
+            }))
+          )
+        }),
+      refuse: (connection, reason) =>
+        Effect.suspend((): Effect.Effect<unknown> => {
+          const { whenFull } = settings
+          const how = whenFull._tag === "Park" ? whenFull.otherwise : whenFull
+          if (how._tag === "RejectReset") return connection.abort
+          // FIN and gone: somebody who is turned away may not hold a descriptor.
+          if (how.busy === undefined || isSecured || reason === "denied" || lingering >= maxLingering) {
+            return connection.close({ linger: 0 })
+          }
+          lingering++
+          // It is on its way when this returns.
+          const sent = connection.sendAllUnsafe([how.busy])
+          return Effect.all([Effect.ignore(sent), connection.close({ linger: busyLinger })], { concurrency: 2 }).pipe(
+            Effect.ensuring(Effect.sync(() => lingering--))
+          )
+        })
+    }
+  })

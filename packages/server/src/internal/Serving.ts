@@ -1,0 +1,182 @@
+// The connections of a server, from accept to the freed socket: each has one fiber and one scope.
+import type { Connection, Listener, Tls } from "@framewire/core"
+import * as Cause from "effect/Cause"
+import type * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import type { Reason } from "../Admission.ts"
+import type { Handler } from "../Handler.ts"
+import type { Gate } from "./Gate.ts"
+import { inSpan } from "./inSpan.ts"
+import { networkOf, peerOf, type Watch } from "./Watch.ts"
+
+export interface Entry {
+  readonly connection: Connection.Connection
+  readonly began: number
+  /** How far it has come: the handler has it, or it was turned away. */
+  phase: "entering" | "served" | "rejected"
+  /** Undefined until it is started. */
+  fiber?: Fiber.Fiber<unknown>
+}
+
+export interface Serving<R> {
+  readonly entries: ReadonlySet<Entry>
+  /** Have a slot. */
+  readonly active: () => number
+  /** Suspends until there are no entries. */
+  readonly empty: Effect.Effect<void>
+  /** Takes charge of the connection. */
+  readonly enter: (connection: Connection.Connection, scope: Scope.Closeable) => Effect.Effect<void, never, R>
+  /** From now on a connection stops reading when its handler gets it. */
+  readonly close: () => void
+  /** Who has not come to a handler never will. */
+  readonly end: () => void
+}
+
+export const make = <E, R>({ clock, gate, handler, onShed, tls, watch }: {
+  readonly gate: Gate
+  readonly watch: Watch
+  readonly clock: Clock.Clock
+  readonly handler: Handler<E, R>
+  readonly tls: Tls.ServerOptions | undefined
+  readonly onShed: Listener.ListenOptions["onShed"]
+}): Serving<Exclude<R, Scope.Scope>> => {
+  const entries = new Set<Entry>()
+  const empty = Latch.makeUnsafe(true)
+  let active = 0
+  let closing = false
+  let over = false
+  const now = () => clock.currentTimeMillisUnsafe()
+
+  const leave = (entry: Entry) => {
+    entries.delete(entry)
+    if (entries.size === 0) empty.openUnsafe()
+  }
+
+  const turnAway = (connection: Connection.Connection, scope: Scope.Closeable, reason: Reason) => {
+    watch.rejected(connection, reason)
+    return Effect.ensuring(gate.refuse(connection, reason), Scope.close(scope, Exit.void))
+  }
+
+  /** Whether it can be served. */
+  const secure = (entry: Entry, server: Tls.ServerOptions): Effect.Effect<boolean> => {
+    const { connection } = entry
+    const began = now()
+    return connection.upgradeTls({ server }).pipe(
+      inSpan("tcp.handshake"),
+      Effect.interruptible,
+      Effect.match({
+        onSuccess: () => {
+          watch.secured(now() - began)
+          return true
+        },
+        onFailure: (error) => {
+          watch.secured(now() - began, error)
+          if (entry.phase === "rejected") return false
+          entry.phase = "rejected"
+          watch.rejected(connection, "handshake", error)
+          onShed?.({ _tag: "AcceptShed", reason: "handshake", remote: connection.remote, error })
+          return false
+        }
+      })
+    )
+  }
+
+  const serve = (entry: Entry) =>
+    Effect.suspend(() => {
+      if (over) return Effect.void
+      const { connection } = entry
+      entry.phase = "served"
+      watch.accepted(connection)
+      const handled = Effect.interruptible(Effect.suspend(() => handler(connection)))
+      return closing ? Effect.andThen(Effect.forkDetach(connection.shutdownRead), handled) : handled
+    })
+
+  const tellClosed = (entry: Entry) => {
+    const { began, connection } = entry
+    if (entry.phase !== "served") return Effect.void
+    return Effect.flatMap(
+      connection.closed,
+      (reason) => Effect.map(connection.traffic, (traffic) => watch.closed(connection, reason, now() - began, traffic))
+    )
+  }
+
+  /** With a slot, which is free again when the socket is. What is wrapped around the handler waits with it: as little as can be. */
+  const occupy = (entry: Entry, scope: Scope.Closeable, release: Effect.Effect<unknown>) => {
+    const { connection } = entry
+    active++
+    watch.active(1)
+    // What comes before TLS, such as a PROXY header, would stand here.
+    const served = tls === undefined
+      ? serve(entry)
+      : Effect.flatMap(secure(entry, tls), (isSecured) => isSecured ? serve(entry) : Effect.void)
+    return served.pipe(
+      inSpan("tcp.connection", () => ({
+        root: true,
+        kind: "server",
+        attributes: { ...networkOf(connection.local), ...peerOf(connection.remote) }
+      })),
+      Scope.provide(scope),
+      Effect.onExit((exit) => Scope.close(scope, exit)),
+      Effect.catchCause((cause) => Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logDebug(cause)),
+      Effect.ensuring(Effect.suspend(() =>
+        Effect.andThen(
+          tellClosed(entry),
+          Effect.suspend(() => {
+            active--
+            watch.active(-1)
+            leave(entry)
+            return release
+          })
+        )
+      ))
+    )
+  }
+
+  const live = (entry: Entry, scope: Scope.Closeable) =>
+    Effect.matchCauseEffect(gate.enter(entry.connection.remote, (change) => watch.parked(entry.connection, change)), {
+      onSuccess: (release) => occupy(entry, scope, release),
+      onFailure: (cause) => {
+        leave(entry)
+        // Interrupted while it was parked.
+        if (entry.phase === "rejected") return Scope.close(scope, Exit.void)
+        entry.phase = "rejected"
+        const refused = Option.getOrUndefined(Cause.findErrorOption(cause))
+        return turnAway(entry.connection, scope, refused?.reason ?? "draining")
+      }
+    })
+
+  return {
+    entries,
+    active: () => active,
+    empty: empty.await,
+    close: () => {
+      closing = true
+    },
+    end: () => {
+      over = true
+      for (const entry of entries) {
+        if (entry.phase !== "entering") continue
+        entry.phase = "rejected"
+        watch.rejected(entry.connection, "draining")
+      }
+    },
+    enter: (connection, scope) =>
+      Effect.suspend(() => {
+        if (over) return Effect.forkDetach(turnAway(connection, scope, "draining"))
+        if (gate.isFull(entries.size)) return Effect.forkDetach(turnAway(connection, scope, "full"))
+        const entry: Entry = { connection, began: now(), phase: "entering" }
+        entries.add(entry)
+        empty.closeUnsafe()
+        // Detached, so that the end of this server's scope waits for no handler longer than stop does, and
+        // uninterruptible, so that no interruption comes before what ends the connection is in place.
+        return Effect.map(Effect.forkDetach(live(entry, scope), { uninterruptible: true }), (fiber) => {
+          entry.fiber = fiber
+        })
+      })
+  }
+}

@@ -1,0 +1,176 @@
+// Tells of what happens to a server: by events, and in its metrics.
+import { Address, type Connection, type ConnectionState, type TransportError } from "@framewire/core"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
+import * as PubSub from "effect/PubSub"
+import * as Stream from "effect/Stream"
+import type { Reason } from "../Admission.ts"
+import type { Happened, ServerEvent, ServerState } from "../ServerEvent.ts"
+import * as ServerMetrics from "../ServerMetrics.ts"
+
+// What a slow subscriber may have waiting; then it loses the oldest.
+const capacity = 4096
+
+type Attributes = Readonly<Record<string, string>>
+
+// The tags of errors are few, and so are the ways in which a connection ends.
+const endOf = (reason: ConnectionState.CloseReason): Attributes => {
+  switch (reason._tag) {
+    case "Graceful":
+      return { "close.initiator": reason.initiator, "close.kind": "fin" }
+    case "Aborted":
+      return { "close.initiator": "self", "close.kind": "rst" }
+    case "LingerExpired":
+      return { "close.initiator": "self", "close.kind": "timeout" }
+    case "Failed": {
+      const type = reason.error.reason._tag
+      const timedOut = type === "TimedOut"
+      return {
+        "close.initiator": timedOut ? "self" : "peer",
+        "close.kind": timedOut ? "timeout" : "rst",
+        "error.type": type
+      }
+    }
+  }
+}
+
+/** The attributes of a socket, as OpenTelemetry names them. */
+export const networkOf = (address: Address.Address): Attributes =>
+  Address.isUnix(address)
+    ? { "network.transport": "unix" }
+    : { "network.transport": "tcp", "network.type": address.host.includes(":") ? "ipv6" : "ipv4" }
+
+/** The other end of a connection: for spans, which are many anyway, and not for metrics. */
+export const peerOf = (address: Address.Address): Attributes =>
+  Address.isUnix(address) ? {} : { "network.peer.address": address.host, "network.peer.port": String(address.port) }
+
+const serverOf = (address: Address.Address): Attributes =>
+  Address.isUnix(address)
+    ? { "server.address": address.path }
+    : { "server.address": address.host, "server.port": String(address.port) }
+
+/** A metric with the server's attributes, and those of each update. */
+const bind = <Input>(
+  metric: Metric.Metric<Input, unknown>,
+  context: Context.Context<never>,
+  attributes: () => Attributes
+) => {
+  const series = new Map<string, Metric.Metric<Input, unknown>>()
+  return (more: Attributes = {}) => {
+    const key = Object.values(more).join()
+    let found = series.get(key)
+    if (found === undefined) series.set(key, found = Metric.withAttributes(metric, { ...attributes(), ...more }))
+    const it = found
+    return {
+      update: (input: Input) => it.updateUnsafe(input, context),
+      modify: (input: Input) => it.modifyUnsafe(input, context)
+    }
+  }
+}
+
+/** How many so far. */
+interface Counts {
+  accepted: number
+  rejected: number
+  /** Of the accepted ones. */
+  closed: number
+}
+
+export interface Watch {
+  readonly counts: Readonly<Counts>
+  readonly state: () => ServerState
+  readonly events: Stream.Stream<ServerEvent>
+  readonly moved: (state: ServerState) => void
+  /** It has a slot, or has none any more. */
+  readonly active: (change: 1 | -1) => void
+  readonly accepted: (connection: Connection.Connection) => void
+  readonly parked: (connection: Connection.Connection, change: 1 | -1) => void
+  readonly rejected: (
+    connection: Pick<Connection.Connection, "remote"> & { readonly id?: number },
+    reason: Reason,
+    error?: TransportError.HandshakeError
+  ) => void
+  readonly secured: (millis: number, error?: TransportError.HandshakeError) => void
+  readonly closed: (
+    connection: Connection.Connection,
+    reason: ConnectionState.CloseReason,
+    durationMillis: number,
+    traffic: Connection.Traffic
+  ) => void
+}
+
+/** `address` is asked at the first update of a metric: the listener tells the port. */
+export const make = (address: () => Address.Address, isSecured: boolean): Effect.Effect<Watch> =>
+  Effect.gen(function*() {
+    const hub = yield* PubSub.sliding<ServerEvent>(capacity)
+    const context = yield* Effect.context()
+    const attributes = () => ({
+      ...serverOf(address()),
+      ...networkOf(address()),
+      "tls.established": String(isSecured)
+    })
+    const of = <Input>(metric: Metric.Metric<Input, unknown>) => bind(metric, context, attributes)
+    const metrics = {
+      active: of(ServerMetrics.active),
+      accepted: of(ServerMetrics.accepted),
+      rejected: of(ServerMetrics.rejected),
+      parked: of(ServerMetrics.parked),
+      duration: of(ServerMetrics.duration),
+      handshakeDuration: of(ServerMetrics.handshakeDuration),
+      drainDuration: of(ServerMetrics.drainDuration),
+      io: of(ServerMetrics.io)
+    }
+    const counts: Counts = { accepted: 0, rejected: 0, closed: 0 }
+    let state: ServerState = { _tag: "Running" }
+    let sequence = 0
+    const publish = (happened: Happened) => {
+      const event = { ...happened, sequence: ++sequence }
+      // What is full slides by the other way alone.
+      if (!PubSub.publishUnsafe(hub, event)) Effect.runSync(PubSub.publish(hub, event))
+    }
+
+    return {
+      counts,
+      state: () => state,
+      events: Stream.suspend(() =>
+        state._tag === "Stopped"
+          ? Stream.empty
+          : Stream.takeUntil(
+            Stream.fromPubSub(hub),
+            (event) => event._tag === "Moved" && event.state._tag === "Stopped"
+          )
+      ),
+      moved: (to) => {
+        state = to
+        if (to._tag === "Stopped") metrics.drainDuration().update(to.report.durationMillis / 1000)
+        publish({ _tag: "Moved", state })
+      },
+      active: (change) => metrics.active().modify(change),
+      accepted: ({ id, remote }) => {
+        counts.accepted++
+        metrics.accepted().update(1)
+        publish({ _tag: "Accepted", id, client: remote })
+      },
+      parked: ({ id, remote }, change) => {
+        metrics.parked().modify(change)
+        if (change > 0) publish({ _tag: "Parked", id, client: remote })
+      },
+      rejected: ({ id, remote }, reason, error) => {
+        counts.rejected++
+        metrics.rejected({ reason }).update(1)
+        publish({ _tag: "Rejected", id, client: remote, reason, error })
+      },
+      secured: (millis, error) => {
+        const failed: Attributes = error === undefined ? {} : { "error.type": error.reason._tag }
+        metrics.handshakeDuration(failed).update(millis / 1000)
+      },
+      closed: ({ id, remote }, reason, durationMillis, traffic) => {
+        counts.closed++
+        metrics.duration(endOf(reason)).update(durationMillis / 1000)
+        metrics.io({ "network.io.direction": "receive" }).update(traffic.received)
+        metrics.io({ "network.io.direction": "transmit" }).update(traffic.sent)
+        publish({ _tag: "Closed", id, client: remote, reason, durationMillis, traffic })
+      }
+    }
+  })
