@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
+import * as IpNetwork from "effect/net/IpNetwork"
 import * as NetAddress from "effect/net/NetAddress"
 import * as Result from "effect/Result"
 
@@ -146,3 +147,45 @@ export const toSocketAddress = (self: Address): Result.Result<NetAddress.SocketA
       NetAddress.inetAddressFromIpString(self.host, self.port),
       () => new AddressError({ input: format(self), expected: "an IP address" })
     )
+
+/**
+ * A range of IP addresses.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Network = IpNetwork.IpNetwork
+
+/**
+ * Reads a network from text, in CIDR notation; an address alone is a network of one.
+ *
+ * ```text
+ * IN  10.0.0.0/8       IN  2001:db8::/32       IN  192.0.2.1
+ * ```
+ *
+ * **Errors**: `AddressError`, also where bits behind the prefix are set, as in 10.0.0.1/8: it may be mistyped.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const parseNetwork = (input: string): Result.Result<Network, AddressError> =>
+  Result.mapError(
+    input.includes("/")
+      ? IpNetwork.fromString(input)
+      : Result.flatMap(NetAddress.ipFromString(input), (ip) => IpNetwork.make(ip, NetAddress.width(ip))),
+    () => new AddressError({ input, expected: "an IP address or a network, as in 10.0.0.0/8" })
+  )
+
+/**
+ * The address is in the network. IPv4 in IPv6's clothes (`::ffff:10.0.0.1`) is IPv4; names and paths are in no
+ * network.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isWithin = (self: Address, network: Network): boolean => {
+  if (isUnix(self)) return false
+  // The zone says on which interface of this host, not where in the network.
+  const ip = NetAddress.ipFromString(self.host.replace(/%.*$/, ""))
+  return Result.isSuccess(ip) && IpNetwork.contains(network, NetAddress.toCanonical(ip.success))
+}

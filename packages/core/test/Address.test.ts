@@ -104,4 +104,30 @@ describe("Address", () => {
     assert.deepStrictEqual([0, 80, 65_535].map(Address.isPort), [true, true, true])
     assert.deepStrictEqual([-1, 65_536, 1.5, Number.NaN].map(Address.isPort), [false, false, false, false])
   })
+
+  const networks: ReadonlyArray<[network: string, inside: ReadonlyArray<string>, outside: ReadonlyArray<string>]> = [
+    ["10.0.0.0/8", ["10.0.0.0", "10.255.255.255", "::ffff:10.1.2.3"], ["9.255.255.255", "11.0.0.0", "::a00:1"]],
+    ["192.0.2.1", ["192.0.2.1"], ["192.0.2.0", "192.0.2.2"]],
+    ["0.0.0.0/0", ["255.255.255.255"], ["::1", "localhost", ""]],
+    ["2001:db8::/33", ["2001:db8::1", "2001:db8:7fff::"], ["2001:db8:8000::", "10.0.0.1"]],
+    ["fe80::/10", ["fe80::1%eth0"], ["fec0::1"]]
+  ]
+  for (const [text, inside, outside] of networks) {
+    it(`${text} has in it what it has, and nothing else`, () => {
+      const network = Result.getOrThrow(Address.parseNetwork(text))
+      for (const host of inside) assert.isTrue(Address.isWithin({ host, port: 1 }, network), host)
+      for (const host of outside) assert.isFalse(Address.isWithin({ host, port: 1 }, network), host)
+      assert.isFalse(Address.isWithin({ path: "10.0.0.0" }, network))
+    })
+  }
+
+  for (const text of ["", "localhost", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/", "::/129", "10.0.0", "1.2.3.4:80"]) {
+    it(`"${text}" is no network`, () => {
+      const error = Result.getOrThrow(Result.flip(Address.parseNetwork(text)))
+      assert.strictEqual(
+        error.message,
+        `"${text}" is not an address: expected an IP address or a network, as in 10.0.0.0/8`
+      )
+    })
+  }
 })
