@@ -19,6 +19,13 @@ export * as DrainReport from "./DrainReport.ts"
 export * as Handler from "./Handler.ts"
 
 /**
+ * Who the client is, where a proxy stands in front.
+ *
+ * @since 0.1.0
+ */
+export * as ProxyProtocol from "./ProxyProtocol.ts"
+
+/**
  * Accepts connections, serves each by a handler, and stops without losing work.
  *
  * @since 0.1.0
