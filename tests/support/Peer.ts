@@ -36,3 +36,5 @@ export const erlang = (): Peer =>
 export const netcat = (): Peer => find("nc", ["-h"], /OpenBSD netcat/, "netcat-openbsd")
 
 export const gcc = (): Peer => find("gcc", ["--version"], /./, "gcc, libc6-dev")
+
+export const haproxy = (): Peer => find("haproxy", ["-v"], /^HAProxy version/, "haproxy")
