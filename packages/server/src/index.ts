@@ -5,6 +5,13 @@
  */
 
 /**
+ * How long a peer may take.
+ *
+ * @since 0.1.0
+ */
+export * as Deadlines from "./Deadlines.ts"
+
+/**
  * What became of the connections when a server stopped.
  *
  * @since 0.1.0
