@@ -5,6 +5,13 @@
  */
 
 /**
+ * One message to many connections, each at its own pace.
+ *
+ * @since 0.1.0
+ */
+export * as Broadcast from "./Broadcast.ts"
+
+/**
  * How long a peer may take.
  *
  * @since 0.1.0
