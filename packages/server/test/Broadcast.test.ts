@@ -205,6 +205,17 @@ describe("Broadcast", () => {
       assert.deepStrictEqual([first.pollUnsafe(), second.pollUnsafe()], [Exit.void, Exit.void])
     })))
 
+  it.effect("a publisher that is let go publishes the next at once, in order", () =>
+    inMemory(Effect.gen(function*() {
+      const { broadcast, member, peer } = yield* blocked({ policy: "suspend", maxMessages: 1 })
+      const all = numbers(1, 200)
+      const publishing = yield* fork(Effect.forEach(all, broadcast.publish, { discard: true }))
+      const got = yield* read(peer)
+      yield* Fiber.join(publishing)
+      assert.deepStrictEqual(tail(got), all.map(Number))
+      assert.deepInclude(yield* member.stats, { sent: 202, waiting: 0, waitingBytes: 0, dropped: drops })
+    })))
+
   it.effect("a suspended publisher goes on when it is interrupted, and when the member leaves or is gone", () =>
     inMemory(Effect.gen(function*() {
       const { broadcast, leave, member, peer } = yield* blocked({ policy: "suspend", maxMessages: 1 })
@@ -286,9 +297,9 @@ describe("Broadcast", () => {
         for (const [index, { socket }] of clients.entries()) {
           if (reads(index)) socket.on("data", (chunk) => void (got[index]! += chunk.length))
         }
-        const size = 16_384
+        const size = 32_768
         const message = "x".repeat(size - 1)
-        const count = 640
+        const count = 200
         let highest = 0
         for (let i = 0; i < count; i++) {
           yield* broadcast.publish(message)

@@ -132,19 +132,30 @@ export class Consumer<in out A> {
     if (Exit.isExit(sent) && Exit.isSuccess(sent)) return this.#count("sent", frames.length)
     this.#sending = frames
     this.#hold(frames, 1)
-    this.#fiber = this.#pool.run(this.#flush(sent))
+    this.#fiber = this.#pool.run(this.#flush(frames, sent))
   }
 
-  #flush(sending: Effect.Effect<void, TransportError.SendError>): Effect.Effect<void> {
+  #flush(
+    frames: ReadonlyArray<Frame<A>>,
+    sending: Effect.Effect<void, TransportError.SendError>
+  ): Effect.Effect<void> {
     return Effect.whileLoop({
-      while: () => this.#sending.length > 0,
+      while: () => frames.length > 0,
       body: () => sending,
       step: () => {
-        this.#count("sent", this.#sending.length)
-        this.#hold(this.#sending, -1)
-        this.#resume()
-        this.#sending = this.#next()
-        sending = this.#connection.sendAll(this.#sending.flatMap((frame) => frame.chunks))
+        // It is dropped already.
+        if (this.#ended !== undefined) {
+          frames = []
+          return
+        }
+        this.#count("sent", frames.length)
+        this.#hold(frames, -1)
+        const settled = this.#resume()
+        frames = this.#next()
+        this.#sending = frames
+        sending = this.#connection.sendAll(frames.flatMap((frame) => frame.chunks))
+        // Last, because a publisher may go on at once, and publish the next.
+        for (const publication of settled) publication.settled()
       }
     }).pipe(Effect.catch(({ reason }) =>
       Effect.sync(() => {
@@ -215,16 +226,18 @@ export class Consumer<in out A> {
     return waitingBytes + frame.size > this.#settings.maxBytes ? "maxBytes" : undefined
   }
 
-  /** Takes what there is room for now. */
-  #resume(): void {
+  /** Takes what there is room for now, and gives the publications that wait for nothing more. */
+  #resume(): ReadonlyArray<Publication> {
+    const settled: Array<Publication> = []
     let first = this.#suspended[0]
     while (first !== undefined && this.#limit(first.frame) === undefined) {
       this.#suspended.shift()
       this.#queue.set(this.#nextKey++, first.frame)
       this.#hold([first.frame], 1)
-      if (--first.publication.waiting === 0) first.publication.settled()
+      if (--first.publication.waiting === 0) settled.push(first.publication)
       first = this.#suspended[0]
     }
+    return settled
   }
 
   #disconnect(limit: SlowConsumer["limit"], reason: "disconnected" | "budget"): void {
