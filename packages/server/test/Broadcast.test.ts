@@ -173,6 +173,18 @@ describe("Broadcast", () => {
       adds(yield* member.stats)
     })))
 
+  it.effect("conflate: one that is larger than the one it replaces makes room for itself among the others", () =>
+    inMemory(Effect.gen(function*() {
+      const conflate = (message: string) => message.slice(0, 1)
+      const { broadcast, member, peer } = yield* blocked({ policy: { conflate }, maxBytes: 40 })
+      for (const message of ["A", "B"]) yield* broadcast.publish(message.padEnd(9))
+      yield* broadcast.publish("A".repeat(29))
+      assert.deepInclude(yield* member.stats, { waiting: 2, waitingBytes: 40 })
+      assert.deepStrictEqual((yield* member.stats).dropped, { ...drops, conflated: 1, oldest: 1 })
+      adds(yield* member.stats)
+      assert.deepStrictEqual((yield* read(peer)).slice(2), ["A".repeat(29)])
+    })))
+
   it.effect("disconnect resets, at one above the limit and not at it", () =>
     inMemory(Effect.gen(function*() {
       const { broadcast, connection, member, peer } = yield* blocked({ maxBytes: 40 })
@@ -203,6 +215,20 @@ describe("Broadcast", () => {
       adds(yield* member.stats, 38)
       assert.deepStrictEqual(tail(yield* read(peer)), Array.from({ length: 41 }, (_, index) => index + 1))
       assert.deepStrictEqual([first.pollUnsafe(), second.pollUnsafe()], [Exit.void, Exit.void])
+    })))
+
+  it.effect("suspend: a small message waits behind a large one, and one larger than all that may wait is sent alone", () =>
+    inMemory(Effect.gen(function*() {
+      const { broadcast, peer } = yield* blocked({ policy: "suspend", maxBytes: 40 })
+      const large = "l".repeat(4999)
+      const publishing = yield* Effect.forEach(
+        ["x".repeat(34), "small", large, "last"],
+        (each) => fork(broadcast.publish(each))
+      )
+      yield* quiet
+      assert.deepStrictEqual(publishing.map((each) => each.pollUnsafe()), [undefined, undefined, undefined, undefined])
+      assert.deepStrictEqual((yield* read(peer)).slice(2), ["x".repeat(34), "small", large, "last"])
+      yield* Fiber.joinAll(publishing)
     })))
 
   it.effect("a publisher that is let go publishes the next at once, in order", () =>
@@ -286,37 +312,38 @@ describe("Broadcast", () => {
             yield* broadcast.join(connection, { policy: policies[joined++ % policies.length]! })
             yield* Effect.forever(connection.receive).pipe(Pull.catchDone(() => Effect.void))
           }))
-        // Of each policy some.
-        const reads = (index: number) => index % 21 !== 0
-        const clients = yield* Effect.forEach(
-          Array.from({ length: 200 }),
-          () => RawClient.connect(server.address, { reads: false })
-        )
-        yield* eventually(() => connections(server) === 200)
-        const got = clients.map(() => 0)
-        for (const [index, { socket }] of clients.entries()) {
-          if (reads(index)) socket.on("data", (chunk) => void (got[index]! += chunk.length))
-        }
+        const connect = (count: number) =>
+          Effect.forEach(Array.from({ length: count }), () => RawClient.connect(server.address, { reads: false }))
         const size = 32_768
         const message = "x".repeat(size - 1)
-        const count = 200
         let highest = 0
-        for (let i = 0; i < count; i++) {
+        const publish = Effect.gen(function*() {
           yield* broadcast.publish(message)
           highest = Math.max(highest, (yield* broadcast.stats).waitingBytes)
           // As one publishes who lives from something: between two messages others run.
-          if (i % 4 === 3) yield* Effect.sleep(1)
+          yield* Effect.sleep(1)
+        })
+
+        const slow = yield* connect(10)
+        yield* eventually(() => connections(server) === 10)
+        // What the kernel holds, and more than each may have waiting.
+        yield* Effect.repeat(publish, { times: 199 })
+        const readers = yield* connect(190)
+        yield* eventually(() => joined === 200)
+        const got = readers.map(() => 0)
+        for (const [index, { socket }] of readers.entries()) {
+          socket.on("data", (chunk) => void (got[index]! += chunk.length))
         }
-        yield* eventually(() => got.every((bytes, index) => !reads(index) || bytes === count * size))
+        yield* Effect.repeat(publish, { times: 49 })
+        yield* eventually(() => got.every((bytes) => bytes === 50 * size))
         assert.isAtMost(highest, most)
         const stats = yield* broadcast.stats
         adds(stats)
-        const { closed, interrupted, left, ...slow } = stats.dropped
+        const { closed, conflated, disconnected, interrupted, left, newest, oldest, ...of } = stats.dropped
         assert.deepStrictEqual([closed, left, interrupted], [0, 0, 0])
-        assert.strictEqual(slow.budget > 0, budget !== undefined)
-        assert.isAbove(Math.min(slow.conflated, slow.oldest + slow.budget, slow.newest + slow.budget), 0)
-        assert.isAbove(slow.disconnected + slow.budget, 0)
-        for (const { socket } of clients) socket.destroy()
+        assert.strictEqual(of.budget > 0, budget !== undefined)
+        assert.isAbove(Math.min(conflated, oldest + of.budget, newest + of.budget, disconnected + of.budget), 0)
+        for (const { socket } of [...slow, ...readers]) socket.destroy()
       })),
     30_000
   )
