@@ -149,43 +149,69 @@ export const toSocketAddress = (self: Address): Result.Result<NetAddress.SocketA
     )
 
 /**
- * A range of IP addresses.
+ * IP addresses that begin with the same bits. An IPv4 address is the same one where an IPv6 socket shows it as
+ * `::ffff:192.0.2.1`.
  *
  * @category models
  * @since 0.1.0
  */
-export type Network = IpNetwork.IpNetwork
+export interface Network {
+  /** As CIDR writes it: `192.0.2.0/24`. */
+  readonly cidr: string
+  /** Whether this IP address is one of them; a name never is. */
+  readonly contains: (host: string) => boolean
+}
+
+// A link-local address comes with the zone in which it is one, as in fe80::1%eth0.
+const ipOf = (host: string) =>
+  Result.map(NetAddress.ipFromString(host.replace(/%.*$/s, "")), (ip) => NetAddress.toCanonical(ip))
 
 /**
- * Reads a network from text, in CIDR notation; an address alone is a network of one.
+ * Reads a network from text: `192.0.2.0/24`, `2001:db8::/32`; an IP address alone is a network of one.
  *
- * ```text
- * IN  10.0.0.0/8       IN  2001:db8::/32       IN  192.0.2.1
- * ```
- *
- * **Errors**: `AddressError`, also where bits behind the prefix are set, as in 10.0.0.1/8: it may be mistyped.
+ * **Errors**: `AddressError`, also where bits are set behind the prefix.
  *
  * @category decoding
  * @since 0.1.0
  */
 export const parseNetwork = (input: string): Result.Result<Network, AddressError> =>
-  Result.mapError(
+  Result.mapBoth(
     input.includes("/")
       ? IpNetwork.fromString(input)
-      : Result.flatMap(NetAddress.ipFromString(input), (ip) => IpNetwork.make(ip, NetAddress.width(ip))),
-    () => new AddressError({ input, expected: "an IP address or a network, as in 10.0.0.0/8" })
+      : Result.flatMap(ipOf(input), (ip) => IpNetwork.make(ip, NetAddress.width(ip))),
+    {
+      onFailure: () => new AddressError({ input, expected: "IP/PREFIX, as in 192.0.2.0/24, or an IP address" }),
+      onSuccess: (network) => ({
+        cidr: IpNetwork.format(network),
+        contains: (host) =>
+          Result.match(ipOf(host), { onFailure: () => false, onSuccess: (ip) => IpNetwork.contains(network, ip) })
+      })
+    }
   )
 
+// RFC 6177: what one site is given is at least a /64, of which it can take any address.
+const sitePrefix = 64
+
 /**
- * The address is in the network. IPv4 in IPv6's clothes (`::ffff:10.0.0.1`) is IPv4; names and paths are in no
- * network.
+ * Whose address it is, as far as an address tells: that of IPv4 is its own, of IPv6 a /64 is one site's. A name, or
+ * whatever else is no IP address, is its own too.
  *
- * @category guards
+ * ```text
+ * IN  192.0.2.1          OUT 192.0.2.1
+ * IN  ::ffff:192.0.2.1   OUT 192.0.2.1
+ * IN  2001:db8::1:2      OUT 2001:db8::/64
+ * ```
+ *
+ * **Source**: RFC 6177.
+ *
+ * @category converting
  * @since 0.1.0
  */
-export const isWithin = (self: Address, network: Network): boolean => {
-  if (isUnix(self)) return false
-  // The zone says on which interface of this host, not where in the network.
-  const ip = NetAddress.ipFromString(self.host.replace(/%.*$/, ""))
-  return Result.isSuccess(ip) && IpNetwork.contains(network, NetAddress.toCanonical(ip.success))
-}
+export const siteOf = (host: string): string =>
+  Result.match(ipOf(host), {
+    onFailure: () => host,
+    onSuccess: (ip) =>
+      NetAddress.isIpv4Address(ip)
+        ? NetAddress.formatIp(ip)
+        : IpNetwork.format(IpNetwork.fromAddressUnsafe(ip, sitePrefix))
+  })

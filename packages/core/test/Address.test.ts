@@ -104,30 +104,56 @@ describe("Address", () => {
     assert.deepStrictEqual([0, 80, 65_535].map(Address.isPort), [true, true, true])
     assert.deepStrictEqual([-1, 65_536, 1.5, Number.NaN].map(Address.isPort), [false, false, false, false])
   })
+})
 
-  const networks: ReadonlyArray<[network: string, inside: ReadonlyArray<string>, outside: ReadonlyArray<string>]> = [
-    ["10.0.0.0/8", ["10.0.0.0", "10.255.255.255", "::ffff:10.1.2.3"], ["9.255.255.255", "11.0.0.0", "::a00:1"]],
-    ["192.0.2.1", ["192.0.2.1"], ["192.0.2.0", "192.0.2.2"]],
-    ["0.0.0.0/0", ["255.255.255.255"], ["::1", "localhost", ""]],
-    ["2001:db8::/33", ["2001:db8::1", "2001:db8:7fff::"], ["2001:db8:8000::", "10.0.0.1"]],
-    ["fe80::/10", ["fe80::1%eth0"], ["fec0::1"]]
+const network = (text: string) => Result.getOrThrow(Address.parseNetwork(text))
+
+describe("parseNetwork", () => {
+  const members: ReadonlyArray<[cidr: string, within: ReadonlyArray<string>, without: ReadonlyArray<string>]> = [
+    ["192.0.2.0/24", ["192.0.2.0", "192.0.2.255", "::ffff:192.0.2.7"], [
+      "192.0.1.255",
+      "192.0.3.0",
+      "::1",
+      "a.example"
+    ]],
+    ["192.0.2.128/25", ["192.0.2.128"], ["192.0.2.127"]],
+    ["192.0.2.1/32", ["192.0.2.1"], ["192.0.2.0", "192.0.2.2"]],
+    ["0.0.0.0/0", ["127.0.0.1", "255.255.255.255"], ["::", ""]],
+    ["2001:db8::/32", ["2001:db8::", "2001:db8:ffff::1"], ["2001:db9::", "192.0.2.1"]],
+    ["fe80::/10", ["fe80::1%eth0", "febf::1"], ["fec0::"]]
   ]
-  for (const [text, inside, outside] of networks) {
-    it(`${text} has in it what it has, and nothing else`, () => {
-      const network = Result.getOrThrow(Address.parseNetwork(text))
-      for (const host of inside) assert.isTrue(Address.isWithin({ host, port: 1 }, network), host)
-      for (const host of outside) assert.isFalse(Address.isWithin({ host, port: 1 }, network), host)
-      assert.isFalse(Address.isWithin({ path: "10.0.0.0" }, network))
+  for (const [cidr, within, without] of members) {
+    it(`${cidr} has its own addresses and no other`, () => {
+      const { contains } = network(cidr)
+      assert.deepStrictEqual(within.filter((host) => !contains(host)), [])
+      assert.deepStrictEqual(without.filter(contains), [])
     })
   }
 
-  for (const text of ["", "localhost", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/", "::/129", "10.0.0", "1.2.3.4:80"]) {
-    it(`"${text}" is no network`, () => {
-      const error = Result.getOrThrow(Result.flip(Address.parseNetwork(text)))
-      assert.strictEqual(
-        error.message,
-        `"${text}" is not an address: expected an IP address or a network, as in 10.0.0.0/8`
-      )
-    })
-  }
+  it("takes an address for a network of one", () => {
+    assert.deepStrictEqual(["192.0.2.1", "2001:db8::1"].map((text) => network(text).cidr), [
+      "192.0.2.1/32",
+      "2001:db8::1/128"
+    ])
+  })
+
+  it.each(["", "192.0.2.1/24", "192.0.2.0/33", "192.0.2/24", "2001:db8::/129", "a.example/24", "a.example"])(
+    "refuses \"%s\"",
+    (text) => {
+      assert.isTrue(Result.isFailure(Address.parseNetwork(text)))
+    }
+  )
+})
+
+describe("siteOf", () => {
+  it.each([
+    ["192.0.2.1", "192.0.2.1"],
+    ["::ffff:192.0.2.1", "192.0.2.1"],
+    ["2001:db8:0:1:2:3:4:5", "2001:db8:0:1::/64"],
+    ["2001:db8:0:1:ffff::", "2001:db8:0:1::/64"],
+    ["fe80::1%eth0", "fe80::/64"],
+    ["a.example", "a.example"]
+  ])("%s is of %s", (host, site) => {
+    assert.strictEqual(Address.siteOf(host), site)
+  })
 })

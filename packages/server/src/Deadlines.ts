@@ -25,7 +25,7 @@ import * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import type { Handler } from "./Handler.ts"
-import { type Limits, Watch } from "./internal/Watch.ts"
+import { type Limits, Watched } from "./internal/Watched.ts"
 
 /**
  * How many frames a connection has brought: written by whoever decodes, read by the deadlines.
@@ -152,8 +152,8 @@ export const make = (options: DeadlineOptions = {}): Effect.Effect<Deadlines, ne
     const [ageMillis, jitter, graceMillis] = age === undefined
       ? [Infinity, 0, Infinity]
       : [millis(age.after), age.jitter ?? 0.1, millis(age.grace ?? "15 seconds")]
-    const watches = new Set<Watch>()
-    const watched = Latch.makeUnsafe()
+    const watches = new Set<Watched>()
+    const anybody = Latch.makeUnsafe()
     const random = yield* Random.Random
     const clock = yield* Clock.Clock
     const run = Effect.runForkWith(yield* Effect.context())
@@ -171,10 +171,10 @@ export const make = (options: DeadlineOptions = {}): Effect.Effect<Deadlines, ne
           run(watch.end(error))
         }
       }
-      if (watches.size === 0) watched.closeUnsafe()
+      if (watches.size === 0) anybody.closeUnsafe()
     })
     yield* Effect.forkScoped(Effect.forever(
-      Effect.andThen(watched.await, Effect.andThen(Effect.sleep(sweepMillis), sweep)),
+      Effect.andThen(anybody.await, Effect.andThen(Effect.sleep(sweepMillis), sweep)),
       { disableYield: true }
     ))
 
@@ -183,9 +183,9 @@ export const make = (options: DeadlineOptions = {}): Effect.Effect<Deadlines, ne
         Effect.withFiber((fiber) => {
           const opened = clock.currentTimeMillisUnsafe()
           const ages = ageMillis * (1 + jitter * (2 * random.nextDoubleUnsafe() - 1))
-          const watch = new Watch(connection, limits, fiber, opened, { ages, graceMillis })
+          const watch = new Watched(connection, limits, fiber, opened, { ages, graceMillis })
           watches.add(watch)
-          watched.openUnsafe()
+          anybody.openUnsafe()
           return Effect.suspend(() => handler(watch)).pipe(
             Effect.provideService(Progress, watch),
             Effect.exit,

@@ -169,7 +169,7 @@ const trust = (trusted: ReadonlyArray<string>): (address: Address.Address) => bo
     throw new FramingError.InvalidOption({ option: "trusted", value, allowed: `${network.failure.expected}, or unix` })
   })
   const unix = trusted.includes("unix")
-  return (address) => Address.isUnix(address) ? unix : networks.some((network) => Address.isWithin(address, network))
+  return (address) => Address.isUnix(address) ? unix : networks.some(({ contains }) => contains(address.host))
 }
 
 /**

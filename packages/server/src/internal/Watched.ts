@@ -30,7 +30,7 @@ type Batch = NonEmptyReadonlyArray<Uint8Array>
 // A frame has this long before its rate is judged: a stall of a few seconds is the network's.
 const rateMillis = 10_000
 
-export class Watch extends Delegate implements Progress {
+export class Watched extends Delegate implements Progress {
   exceeded: DeadlineExceeded | undefined
   working = 0
 
