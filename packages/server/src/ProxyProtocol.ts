@@ -50,7 +50,10 @@ export interface ProxyOptions {
  * @since 0.1.0
  */
 export interface AcceptOptions extends ProxyOptions {
-  /** Secure the connection behind the header: a listener's own `tls` would take the header for a handshake. */
+  /**
+   * Secure the connection behind the header: a listener's own `tls` would take the header for a handshake. An effect is asked
+   * for each connection; options that cannot work then fail it with `InvalidTls`.
+   */
   readonly tls?: Tls.ServerOptions | Effect.Effect<Tls.ServerOptions> | undefined
 }
 
