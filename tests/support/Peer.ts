@@ -42,3 +42,5 @@ export const dig = (): Peer => find("dig", ["-v"], /^DiG /, "bind9-dnsutils")
 export const logger = (): Peer => find("logger", ["--help"], /--octet-count/, "bsdutils")
 
 export const redis = (): Peer => find("redis-cli", ["--version"], /^redis-cli /, "redis-tools")
+
+export const haproxy = (): Peer => find("haproxy", ["-v"], /^HAProxy version/, "haproxy")

@@ -10,6 +10,7 @@ import type { Address } from "./Address.ts"
 import type { Connection, ConnectionOptions } from "./Connection.ts"
 import type * as Tls from "./Tls.ts"
 import type { HandshakeError, ListenError } from "./TransportError.ts"
+import type { TransportReason } from "./TransportReason.ts"
 
 /**
  * A connection that was closed instead of handed to `accept`, and why:
@@ -105,6 +106,9 @@ export interface Listener {
 
   /** How many descriptors this process may still open; undefined, or missing, where the platform does not tell. */
   readonly freeDescriptors?: Effect.Effect<number | undefined>
+
+  /** With `deferTls`, the options of the next handshake: the last that can work. */
+  readonly tls?: Effect.Effect<Tls.ServerOptions>
 }
 
 /**
@@ -141,12 +145,18 @@ export interface ListenOptions extends ConnectionOptions {
    * Secure each connection before `accept` gives it. Handshakes go on side by side, so that one that is slow keeps nobody
    * waiting.
    *
+   * An effect is asked for each connection, so that a renewed certificate holds from the next one on: give the very same
+   * object for as long as nothing changes, because it is read once. Options that cannot work are refused when it listens;
+   * later they replace none that can: `onTlsRefused` tells, and the last good ones stay in force.
+   *
    * **Limits**: as many as `backlog` may be in a handshake, or done and not accepted; more are reset, as `AcceptShed`.
    */
-  readonly tls?: Tls.ServerOptions | undefined
+  readonly tls?: Tls.ServerOptions | Effect.Effect<Tls.ServerOptions> | undefined
+  /** Told once of each set of options that `tls` gives and that cannot work, such as a key that is not the certificate's. */
+  readonly onTlsRefused?: (reason: TransportReason) => void
   /**
-   * Only look whether `tls` can work, and leave the handshake to whoever accepts, by `upgradeTls({ server: tls })`: for what
-   * comes before TLS, such as a PROXY header. Default false.
+   * Only look whether `tls` can work, and leave the handshake to whoever accepts, by `upgradeTls` with the listener's `tls`: for
+   * what comes before TLS, such as a PROXY header. Default false.
    */
   readonly deferTls?: boolean
   /**

@@ -26,7 +26,7 @@ const quiet = TestClock.adjust(0)
 
 const patient = { linger: "1 hour" } as const
 
-const pair = (options: Listener.ListenOptions = patient) =>
+const pair = (options: Connection.ConnectionOptions = patient) =>
   Effect.gen(function*() {
     const listener = yield* Transport.listen(anyPort, options)
     const client = yield* Transport.connect(listener.address, options)

@@ -620,3 +620,92 @@ describe("a TLS listener", () => {
       yield* eventually(() => descriptors() === before)
     })))
 })
+
+describe("certificates that are renewed", () => {
+  const subjectOf = (address: Address.Address, tls: Tls.ClientOptions = {}) =>
+    Effect.scoped(Effect.flatMap(
+      connect(address, { verify: false, ...tls }),
+      (dialled) => Effect.map(dialled.tls, (session) => session?.peer?.subject)
+    ))
+
+  /** A listener that takes its options from a box, and what it says of those it refuses. */
+  const renewing = (first: Tls.ServerOptions) =>
+    Effect.gen(function*() {
+      const box = { tls: first }
+      const refused: Array<string> = []
+      const failures: Array<string> = []
+      const listener = yield* Transport.listen(anyPort, {
+        linger: 0,
+        tls: Effect.sync(() => box.tls),
+        onTlsRefused: (reason) => refused.push(reason._tag),
+        onShed: (event) => failures.push(event.reason === "handshake" ? tagOf(event.error) : event.reason)
+      })
+      yield* Effect.forkScoped(Effect.forever(Effect.scoped(listener.accept)))
+      return { address: listener.address, box, refused, failures }
+    })
+
+  it.live("hold from the next connection on; who is there stays, the port is never closed", () =>
+    bounded(Effect.gen(function*() {
+      const box = { tls: { identity: server } }
+      const listener = yield* Transport.listen(anyPort, { linger: 0, tls: Effect.sync(() => box.tls) })
+      const before = yield* connect(listener.address)
+      const accepted = yield* listener.accept
+      box.tls = { identity: other }
+      const after = yield* connect(listener.address, { serverName: "other.example" })
+      assert.strictEqual((yield* after.tls)?.peer?.subject, "CN=other.example")
+      yield* before.send(bytes("still here"))
+      assert.strictEqual(yield* received(accepted), "still here")
+    })))
+
+  it.live("with their names (SNI)", () =>
+    bounded(Effect.gen(function*() {
+      const { address, box } = yield* renewing({ identity: server })
+      assert.strictEqual(yield* subjectOf(address, { serverName: "other.example" }), "CN=localhost")
+      box.tls = { identity: server, names: { "other.example": other } }
+      assert.strictEqual(yield* subjectOf(address, { serverName: "other.example" }), "CN=other.example")
+      assert.strictEqual(yield* subjectOf(address), "CN=localhost")
+    })))
+
+  it.live("those that cannot work are told of once, and replace none that can", () =>
+    bounded(Effect.gen(function*() {
+      const { address, box, failures, refused } = yield* renewing({ identity: server })
+      box.tls = { identity: { certificate: other.certificate, key: server.key } }
+      for (let i = 0; i < 3; i++) assert.strictEqual(yield* subjectOf(address), "CN=localhost")
+      assert.deepStrictEqual(refused, ["InvalidTls"])
+      box.tls = { identity: server, names: { "other.example": { certificate: "", key: "" } } }
+      assert.strictEqual(yield* subjectOf(address), "CN=localhost")
+      assert.deepStrictEqual(refused, ["InvalidTls", "InvalidTls"])
+      box.tls = { identity: other }
+      assert.strictEqual(yield* subjectOf(address), "CN=other.example")
+      assert.deepStrictEqual(failures, [])
+    })))
+
+  it.live("are asked for when it listens: those that cannot work then are refused", () =>
+    bounded(Effect.gen(function*() {
+      const tls = Effect.succeed({ identity: { certificate: other.certificate, key: server.key } })
+      const error = yield* failure(Transport.listen(anyPort, { tls }))
+      assert.strictEqual(tagOf(error), "ListenError InvalidTls")
+    })))
+
+  it.live("an effect that dies costs that connection, is told of, and leaves no descriptor", () =>
+    bounded(Effect.gen(function*() {
+      let dies = false
+      const failures: Array<string> = []
+      const listener = yield* Transport.listen(anyPort, {
+        linger: 0,
+        tls: Effect.sync(() => {
+          if (dies) throw new Error("no file")
+          return { identity: server }
+        }),
+        onShed: (event) => event.reason === "handshake" && failures.push(event.error.reason.message)
+      })
+      yield* Effect.scoped(connect(listener.address))
+      dies = true
+      const before = descriptors()
+      for (let i = 0; i < 3; i++) yield* failure(Effect.scoped(connect(listener.address)))
+      yield* eventually(() => failures.length === 3 && descriptors() <= before)
+      assert.include(failures[0], "no file")
+      dies = false
+      assert.strictEqual(yield* subjectOf(listener.address), "CN=localhost")
+    })))
+})

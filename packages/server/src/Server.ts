@@ -176,7 +176,7 @@ export const make = <E, R>(
         settingsOf(options, yield* listener.freeDescriptors ?? Effect.undefined),
         tls !== undefined
       )
-      const serving = Serving.make({ gate, watch, clock, handler, tls, onShed })
+      const serving = Serving.make({ gate, watch, clock, handler, tls: listener.tls, onShed })
       const handedOut = Latch.makeUnsafe()
       const stopped = Deferred.makeUnsafe<DrainReport>()
       let stopping = false

@@ -12,6 +12,20 @@
 export * as Admission from "./Admission.ts"
 
 /**
+ * One message to many connections, each at its own pace.
+ *
+ * @since 0.1.0
+ */
+export * as Broadcast from "./Broadcast.ts"
+
+/**
+ * How long a peer may take.
+ *
+ * @since 0.1.0
+ */
+export * as Deadlines from "./Deadlines.ts"
+
+/**
  * What became of the connections when a server stopped.
  *
  * @since 0.1.0
@@ -24,6 +38,13 @@ export * as DrainReport from "./DrainReport.ts"
  * @since 0.1.0
  */
 export * as Handler from "./Handler.ts"
+
+/**
+ * Who the client is, where a proxy stands in front.
+ *
+ * @since 0.1.0
+ */
+export * as ProxyProtocol from "./ProxyProtocol.ts"
 
 /**
  * Accepts connections, serves each by a handler, and stops without losing work.

@@ -11,12 +11,31 @@ import type { Connection } from "../Connection.ts"
 import * as LifecycleHub from "../internal/LifecycleHub.ts"
 import * as SecureListener from "../internal/SecureListener.ts"
 import type { Listener, ListenOptions } from "../Listener.ts"
+import type { ServerOptions } from "../Tls.ts"
 import { type ConnectOptions, Transport } from "../Transport.ts"
 import { type ConnectError, type HandshakeError, ListenError } from "../TransportError.ts"
 import { dial } from "./internal/dial.ts"
 import * as NodeListener from "./internal/NodeListener.ts"
 import { AddressResolver, type Lookup, lookupOf } from "./internal/resolve.ts"
 import * as secureContext from "./internal/secureContext.ts"
+
+/** The last options that can work, of those that are asked for. */
+const inForce = (
+  asked: Effect.Effect<ServerOptions>,
+  first: ServerOptions,
+  onRefused: ListenOptions["onTlsRefused"]
+): Effect.Effect<ServerOptions> => {
+  let good = first
+  let seen = first
+  return Effect.map(asked, (next) => {
+    if (next === seen) return good
+    seen = next
+    const reason = secureContext.problemOf(next)
+    if (reason === undefined) good = next
+    else onRefused?.(reason)
+    return good
+  })
+}
 
 const make = (lookup?: Lookup) =>
   Effect.map(LifecycleHub.make, (hub) => {
@@ -39,12 +58,14 @@ const make = (lookup?: Lookup) =>
     ): Effect.Effect<Listener, ListenError, Scope.Scope> => {
       const listener = NodeListener.make(hub, local, options)
       if (tls === undefined) return listener
-      return Effect.suspend(() => {
-        const reason = secureContext.problemOf(tls)
+      const asked = Effect.isEffect(tls) ? tls : Effect.succeed(tls)
+      return Effect.flatMap(asked, (first) => {
+        const reason = secureContext.problemOf(first)
         if (reason !== undefined) return Effect.fail(new ListenError({ reason, local }))
+        const current = inForce(asked, first, options.onTlsRefused)
         return deferTls === true
-          ? listener
-          : Effect.flatMap(listener, (plain) => SecureListener.make(plain, tls, options))
+          ? Effect.map(listener, (plain) => ({ ...plain, tls: current }))
+          : Effect.flatMap(listener, (plain) => SecureListener.make(plain, current, options))
       })
     }
     return Transport.of({ listen, connect, events: hub.events })

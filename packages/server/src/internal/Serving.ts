@@ -42,7 +42,7 @@ export const make = <E, R>({ clock, gate, handler, onShed, tls, watch }: {
   readonly watch: Watch
   readonly clock: Clock.Clock
   readonly handler: Handler<E, R>
-  readonly tls: Tls.ServerOptions | undefined
+  readonly tls: Effect.Effect<Tls.ServerOptions> | undefined
   readonly onShed: Listener.ListenOptions["onShed"]
 }): Serving<Exclude<R, Scope.Scope>> => {
   const entries = new Set<Entry>()
@@ -63,10 +63,10 @@ export const make = <E, R>({ clock, gate, handler, onShed, tls, watch }: {
   }
 
   /** Whether it can be served. */
-  const secure = (entry: Entry, server: Tls.ServerOptions): Effect.Effect<boolean> => {
+  const secure = (entry: Entry, current: Effect.Effect<Tls.ServerOptions>): Effect.Effect<boolean> => {
     const { connection } = entry
     const began = now()
-    return connection.upgradeTls({ server }).pipe(
+    return Effect.flatMap(current, (server) => connection.upgradeTls({ server })).pipe(
       inSpan("tcp.handshake"),
       Effect.interruptible,
       Effect.match({

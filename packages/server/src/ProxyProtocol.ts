@@ -1,0 +1,267 @@
+/**
+ * Who the client is, where a proxy stands in front: its PROXY header, read before everything else.
+ *
+ * ```text
+ * accepted -- remote is trusted --> PROXY header -- LOCAL, UNKNOWN --> remote is the socket's --.
+ *     |                              |        '---- PROXY ----------> remote is the client's ---+--> TLS, if asked for
+ *     '-- is not: ProxyError, RST    '-- none in 5 s, or a bad one: ProxyError, RST             '--> handler
+ * ```
+ *
+ * Whether a header stands there is configured and never guessed: a client could say that it is somebody else. A listener
+ * that expects it takes none without.
+ *
+ * **Source**: The PROXY protocol, versions 1 and 2, haproxy.org.
+ *
+ * @since 0.1.0
+ */
+import { Address, type Connection, HandshakeReason, type Tls, TransportError, TransportReason } from "@framewire/core"
+import { ByteReader, Decoder, FramingError, ProxyHeader } from "@framewire/framing"
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Pull from "effect/Pull"
+import * as Result from "effect/Result"
+import type { Handler } from "./Handler.ts"
+import { Delegate } from "./internal/Delegate.ts"
+
+/**
+ * Whom to believe, and for how long to wait.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface ProxyOptions {
+  /**
+   * Where the proxies are: addresses and networks, as in `10.0.0.0/8`, and `unix` for whoever may connect to a Unix domain
+   * socket. Everybody else is reset without a byte being read.
+   */
+  readonly trusted: ReadonlyArray<string>
+  /** How long the whole header may take. Default 5 s. */
+  readonly timeout?: Duration.Input
+  /** What may follow the 16 fixed bytes of version 2. Default 8 KiB. */
+  readonly limit?: number
+}
+
+/**
+ * How to go on behind the header.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface AcceptOptions extends ProxyOptions {
+  /**
+   * Secure the connection behind the header: a listener's own `tls` would take the header for a handshake. An effect is asked
+   * for each connection; options that cannot work then fail it with `InvalidTls`.
+   */
+  readonly tls?: Tls.ServerOptions | Effect.Effect<Tls.ServerOptions> | undefined
+}
+
+/**
+ * The connection comes from where no proxy is.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class UntrustedProxy extends Data.TaggedError("UntrustedProxy")<{}> {
+  override readonly message = "it is in no trusted network"
+}
+
+/**
+ * The peer closed and had sent nothing: a probe that asks only whether the port is open.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class NoHeader extends Data.TaggedError("NoHeader")<{}> {
+  override readonly message = "it closed before the first byte"
+}
+
+/**
+ * There is no header to believe. `proxy` is the socket's own remote address.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ProxyError extends Data.TaggedError("ProxyError")<{
+  readonly reason: UntrustedProxy | NoHeader | TransportReason.TimedOut | FramingError.FrameError
+  readonly proxy: Address.Address
+}> {
+  override get message(): string {
+    return `no PROXY header from ${Address.format(this.proxy)}: ${this.reason.message}`
+  }
+}
+
+/**
+ * A connection that a proxy forwards. `remote` is the client, where the header says so, and `traffic` has the header in it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Proxied extends Connection.Connection {
+  /** The other end of the socket. */
+  readonly proxy: Address.Address
+  /** All that the header says: `destination`, and what the elements of version 2 tell of the client's TLS. */
+  readonly header: ProxyHeader.ProxyHeader
+}
+
+type Batch = NonEmptyReadonlyArray<Uint8Array>
+
+class Forwarded extends Delegate implements Proxied {
+  readonly header: ProxyHeader.ProxyHeader
+  /** What came behind the header. */
+  #rest: Uint8Array | undefined
+
+  constructor(inner: Connection.Connection, header: ProxyHeader.ProxyHeader, rest: Uint8Array | undefined) {
+    super(inner)
+    this.header = header
+    this.#rest = rest
+  }
+
+  get proxy() {
+    return this.inner.remote
+  }
+  override get remote() {
+    const { header } = this
+    // Whoever asks is connected by a stream.
+    return "source" in header && header.transport === "stream" ? header.source : this.inner.remote
+  }
+
+  override get receive() {
+    const { inner } = this
+    if (this.#rest === undefined) return inner.receive
+    return Effect.suspend(() => this.#rest === undefined ? inner.receive : Effect.succeed(this.#take(this.#rest)))
+  }
+
+  override get receiveEach() {
+    const { inner } = this
+    if (this.#rest === undefined) return inner.receiveEach
+    return <E, R>(handle: (batch: Batch) => Effect.Effect<void, E, R>) =>
+      Effect.suspend(() =>
+        this.#rest === undefined
+          ? inner.receiveEach(handle)
+          : Effect.andThen(handle(this.#take(this.#rest)), inner.receiveEach(handle))
+      )
+  }
+
+  override get upgradeTls() {
+    const { inner } = this
+    return (tls: Tls.Upgrade): Effect.Effect<Tls.Session, TransportError.HandshakeError> =>
+      Effect.suspend(() => {
+        const rest = this.#rest
+        if (rest === undefined) return inner.upgradeTls(tls)
+        this.#rest = undefined
+        if (tls.received !== undefined) return inner.upgradeTls({ ...tls, received: [...tls.received, rest] })
+        // As the connection itself refuses what waits in it.
+        const { local, remote } = this
+        const reason = new HandshakeReason.PlaintextWaiting({ bytes: rest.length })
+        return Effect.andThen(inner.abort, Effect.fail(new TransportError.HandshakeError({ reason, local, remote })))
+      })
+  }
+
+  #take(rest: Uint8Array): Batch {
+    this.#rest = undefined
+    return [rest]
+  }
+}
+
+const trust = (trusted: ReadonlyArray<string>): (address: Address.Address) => boolean => {
+  const networks = trusted.filter((text) => text !== "unix").map((value) => {
+    const network = Address.parseNetwork(value)
+    if (Result.isSuccess(network)) return network.success
+    throw new FramingError.InvalidOption({ option: "trusted", value, allowed: `${network.failure.expected}, or unix` })
+  })
+  const unix = trusted.includes("unix")
+  return (address) => Address.isUnix(address) ? unix : networks.some(({ contains }) => contains(address.host))
+}
+
+/**
+ * Reads the header of a connection and gives the connection behind it, for whoever has more to do before the handler than
+ * `accept` does.
+ *
+ * **Contract**: what follows the header is the first to be received. A connection that fails is over: it was reset, but
+ * for one that closed before the first byte.
+ *
+ * **Limits**: `timeout` for the whole header; it has 107 bytes at most in version 1, 16 and `limit` in version 2.
+ *
+ * **Errors**: `ProxyError`; `ReceiveError` where the network fails. Throws `InvalidOption` for what `trusted` or `limit`
+ * cannot be.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const read = (
+  options: ProxyOptions
+): (connection: Connection.Connection) => Effect.Effect<Proxied, ProxyError | TransportError.ReceiveError> => {
+  const isTrusted = trust(options.trusted)
+  const codec = ProxyHeader.make(options.limit === undefined ? {} : { limit: options.limit })
+  const timeout = Duration.fromInputUnsafe(options.timeout ?? "5 seconds")
+  return (connection) => {
+    const proxy = connection.remote
+    const fail = (reason: ProxyError["reason"]) => Effect.fail(new ProxyError({ reason, proxy }))
+    const refuse = (reason: ProxyError["reason"]) => Effect.andThen(connection.abort, fail(reason))
+    if (!isTrusted(proxy)) return Effect.suspend(() => refuse(new UntrustedProxy()))
+
+    const header = Effect.suspend(() => {
+      const reader = ByteReader.make()
+      const step = codec.decoder.start()
+      const headers: Array<ProxyHeader.ProxyHeader> = []
+      const look = (): Effect.Effect<Proxied, ProxyError | TransportError.ReceiveError> => {
+        const failure = Decoder.run(step, reader, headers, 1)
+        const [found] = headers
+        if (found !== undefined) {
+          return Effect.succeed(
+            new Forwarded(connection, found, reader.length === 0 ? undefined : reader.take(reader.length))
+          )
+        }
+        // Of this codec every failure ends the connection.
+        if (failure instanceof FramingError.FrameError) return refuse(failure)
+        return reader.ended ? fail(new NoHeader()) : receive
+      }
+      const receive = Pull.matchEffect(connection.receive, {
+        onSuccess: (chunks) => {
+          for (const chunk of chunks) reader.push(chunk)
+          return look()
+        },
+        onDone: () => {
+          reader.end()
+          return look()
+        },
+        onFailure: Effect.failCause
+      })
+      return receive
+    })
+    return Effect.timeoutOrElse(header, {
+      duration: timeout,
+      orElse: () =>
+        refuse(
+          new TransportReason.TimedOut({ afterMillis: Duration.toMillis(timeout), waitedFor: "the PROXY header" })
+        )
+    })
+  }
+}
+
+/**
+ * A handler for connections that come through a proxy: it gets each with the client's address, behind the header and, where
+ * `tls` is asked for, behind the handshake.
+ *
+ * **Errors**: those of `read`, and `HandshakeError`.
+ *
+ * @category handlers
+ * @since 0.1.0
+ */
+export const accept = (options: AcceptOptions) => {
+  const readHeader = read(options)
+  const { tls } = options
+  return <E, R>(
+    handler: (connection: Proxied) => Effect.Effect<void, E, R>
+  ): Handler<E | ProxyError | TransportError.ReceiveError | TransportError.HandshakeError, R> =>
+  (connection) =>
+    Effect.flatMap(readHeader(connection), (proxied) => {
+      if (tls === undefined) return handler(proxied)
+      return (Effect.isEffect(tls) ? tls : Effect.succeed(tls)).pipe(
+        Effect.flatMap((server) => proxied.upgradeTls({ server, received: [] })),
+        Effect.andThen(Effect.suspend(() => handler(proxied)))
+      )
+    })
+}

@@ -1,0 +1,185 @@
+// A connection whose progress is noted, and looked at from time to time: what passes is counted, and only a sweep compares.
+import type { Connection, TransportError } from "@framewire/core"
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
+import type { DeadlineExceeded, Progress } from "../Deadlines.ts"
+import { Delegate } from "./Delegate.ts"
+
+/** Milliseconds, where `Infinity` never passes; bytes a second, where every frame has 0. */
+export interface Limits {
+  readonly firstFrame: number
+  readonly frame: number
+  readonly minRate: number
+  readonly readIdle: number
+}
+
+export interface Age {
+  /** Milliseconds from the beginning. */
+  readonly ages: number
+  readonly graceMillis: number
+}
+
+/** What a look can find. */
+export type Verdict = "aged" | "stuck" | Pick<DeadlineExceeded, "which" | "afterMillis">
+
+type Batch = NonEmptyReadonlyArray<Uint8Array>
+
+// A frame has this long before its rate is judged: a stall of a few seconds is the network's.
+const rateMillis = 10_000
+
+export class Watched extends Delegate implements Progress {
+  exceeded: DeadlineExceeded | undefined
+  working = 0
+
+  readonly #limits: Limits
+  readonly #fiber: Fiber.Fiber<unknown, unknown>
+  readonly #opened: number
+  readonly #age: Age
+  #aging: Latch.Latch | undefined
+  #retired = false
+  #interrupted = false
+
+  /** Bytes that the handler got. */
+  #received = 0
+  /** The handler wants more. */
+  #receiving = false
+  #frames = 0
+  /** Where the frame that is not whole begins in the stream: which one it is. -1 where there is none, or nobody says. */
+  #begun = -1
+  /** Somebody says where frames begin. */
+  #framed = false
+
+  // As the last look has seen it.
+  #looked: number
+  #wasReceiving = false
+  #seen = 0
+  #seenFrame = -1
+  // Milliseconds of waiting for the peer.
+  #waited = 0
+  #idle = 0
+  #inFrame = 0
+
+  constructor(
+    inner: Connection.Connection,
+    limits: Limits,
+    fiber: Fiber.Fiber<unknown, unknown>,
+    opened: number,
+    age: Age
+  ) {
+    super(inner)
+    this.#limits = limits
+    this.#fiber = fiber
+    this.#opened = opened
+    this.#looked = opened
+    this.#age = age
+  }
+
+  took(frames: number, pending: number): void {
+    this.#framed = true
+    this.#frames += frames
+    this.#begun = pending === 0 ? -1 : this.#received - pending
+  }
+
+  override get receive() {
+    const received = Effect.map(this.inner.receive, (batch) => {
+      this.#got(batch)
+      this.#receiving = false
+      return batch
+    })
+    const receive: typeof received = Effect.withFiber((fiber) => {
+      // As Framed does: a yield between the bytes and who gets them would lose them if he is interrupted.
+      if (2 * fiber.currentOpCount > fiber.cache.maxOpsBeforeYield) {
+        return Effect.flatMap(Effect.yieldNow, () => receive)
+      }
+      this.#receiving = true
+      return received
+    })
+    return receive
+  }
+
+  override get receiveEach() {
+    return <E, R>(
+      handle: (batch: Batch) => Effect.Effect<void, E, R>
+    ): Effect.Effect<void, E | TransportError.ReceiveError, R> =>
+      Effect.suspend(() => {
+        this.#receiving = true
+        return this.inner.receiveEach((batch) => {
+          this.#got(batch)
+          const handled = handle(batch)
+          if (Exit.isExit(handled)) return handled
+          this.#receiving = false
+          return Effect.map(handled, () => {
+            this.#receiving = true
+          })
+        })
+      })
+  }
+
+  /** Also when this connection alone has to end. */
+  override get draining() {
+    return Effect.suspend(() => {
+      this.#aging ??= Latch.makeUnsafe(this.#retired)
+      return Effect.raceFirst(this.inner.draining, this.#aging.await)
+    })
+  }
+
+  /** Lets the handler end by itself. */
+  get retire(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.#retired = true
+      this.#aging?.openUnsafe()
+      return this.inner.shutdownRead
+    })
+  }
+
+  end(error: DeadlineExceeded): Effect.Effect<unknown> {
+    this.exceeded = error
+    return this.inner.abort
+  }
+
+  interrupt(): void {
+    if (!this.#interrupted) this.#fiber.interruptUnsafe()
+    this.#interrupted = true
+  }
+
+  look(now: number): Verdict | undefined {
+    if (this.exceeded !== undefined) return "stuck"
+    const { firstFrame, frame, minRate, readIdle } = this.#limits
+    // Who receives at both ends of a time without bytes has received all the while.
+    const passed = this.#receiving && this.#wasReceiving ? now - this.#looked : 0
+    this.#looked = now
+    this.#wasReceiving = this.#receiving
+
+    const { ages, graceMillis } = this.#age
+    const old = now - this.#opened - ages
+    if (old >= graceMillis) return { which: "age", afterMillis: Math.round(ages + graceMillis) }
+    if (old >= 0 && !this.#retired) return "aged"
+
+    if (this.#received > this.#seen) {
+      this.#seen = this.#received
+      this.#idle = 0
+    } else if (this.working === 0) this.#idle += passed
+    if (this.#begun !== this.#seenFrame) {
+      this.#seenFrame = this.#begun
+      this.#inFrame = 0
+    } else if (this.#begun >= 0) this.#inFrame += passed
+
+    if (this.#framed ? this.#frames === 0 : this.#received === 0) {
+      this.#waited += passed
+      if (this.#waited >= firstFrame) return { which: "firstFrame", afterMillis: firstFrame }
+    }
+    if (this.#idle >= readIdle) return { which: "readIdle", afterMillis: readIdle }
+    if (this.#inFrame >= frame) return { which: "frame", afterMillis: frame }
+    if (this.#inFrame >= rateMillis && this.#received - this.#begun < minRate * this.#inFrame / 1000) {
+      return { which: "minRate", afterMillis: this.#inFrame }
+    }
+    return undefined
+  }
+
+  #got(batch: Batch): void {
+    for (const chunk of batch) this.#received += chunk.length
+  }
+}
