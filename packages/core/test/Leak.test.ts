@@ -47,8 +47,8 @@ describe(`descriptors are the same before and after ${cycles} connections`, () =
           }))
           yield* Effect.all(Array.from({ length: cycles }, () => client), { concurrency, discard: true })
         }))
+        // Fewer, where the test runner has closed one of its own meanwhile.
         yield* eventually(() => descriptors() <= before)
-        assert.strictEqual(descriptors(), before)
       })), linux)
   }
 

@@ -30,31 +30,31 @@ const isDeeper = (text: string, depth: number): boolean => {
 }
 
 const detailOf = (cause: unknown) => cause instanceof Error ? cause.message : String(cause)
-const tooDeep = (depth: number) =>
-  new InvalidJson({ detail: `more than ${depth} arrays and objects within one another` })
+const tooDeep = (depth: number) => `more than ${depth} arrays and objects within one another`
 
 /** The value of a text that came in the frame at `offset`. */
 export const parseJson = (text: string, depth: number, offset: number): unknown => {
-  const fail = (reason: InvalidJson) => new MessageError({ direction: "decode", reason, offset })
+  const fail = (detail: string) =>
+    new MessageError({ direction: "decode", reason: new InvalidJson({ detail }), offset })
   // Before it is parsed, because how deep a parser goes is the platform's choice, and how deep a schema goes the stack's.
   if (isDeeper(text, depth)) throw fail(tooDeep(depth))
   try {
     return JSON.parse(text)
   } catch (cause) {
-    throw fail(new InvalidJson({ detail: detailOf(cause) }))
+    throw fail(detailOf(cause))
   }
 }
 
 /** The text of a value that is to be sent. */
 export const stringifyJson = (value: unknown, depth: number): string => {
-  let reason = new InvalidJson({ detail: "it has no JSON form" })
+  let detail = "it has no JSON form"
   try {
     // Undefined for a function, a symbol and undefined itself, whatever its type says.
     const text: string | undefined = JSON.stringify(value)
     if (text !== undefined && !isDeeper(text, depth)) return text
-    if (text !== undefined) reason = tooDeep(depth)
+    if (text !== undefined) detail = tooDeep(depth)
   } catch (cause) {
-    reason = new InvalidJson({ detail: detailOf(cause) })
+    detail = detailOf(cause)
   }
-  throw new MessageError({ direction: "encode", reason })
+  throw new MessageError({ direction: "encode", reason: new InvalidJson({ detail }) })
 }
