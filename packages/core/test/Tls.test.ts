@@ -461,6 +461,22 @@ describe("upgradeTls", () => {
       assert.strictEqual(yield* received(its), "hello")
     })))
 
+  it.live("bytes of a handshake that fails are nothing to receive", () =>
+    bounded(Effect.gen(function*() {
+      for (const how of ["fails", "is aborted"]) {
+        const { client, its } = yield* plain
+        yield* client.send(bytes("header"))
+        yield* received(its)
+        const identity = how === "fails" ? { certificate: server.certificate, key: other.key } : server
+        const upgrade = its.upgradeTls({ server: { identity }, received: [bytes("of the handshake")] })
+        const fiber = yield* Effect.forkChild(failure(upgrade), { startImmediately: true })
+        yield* its.abort
+        const { text } = yield* receiveAll(its)
+        assert.strictEqual(text, "", how)
+        yield* Fiber.join(fiber)
+      }
+    })))
+
   it.live("a send, a shutdown and a receive in the meantime wait for the end of the handshake", () =>
     bounded(Effect.gen(function*() {
       const { client, its } = yield* plain

@@ -299,8 +299,7 @@ export class NodeConnection implements Connection, Sweeper.Waiting, Filler {
     return Effect.sync(() => {
       const socket = this.#socket
       const { received, sent } = this.#plaintext ?? { received: 0, sent: 0 }
-      // During a handshake the socket below has more than the application's bytes.
-      if (this.#plaintext !== undefined && socket === this.#tcp) return { received, sent }
+      if (this.#hasHandshake()) return { received, sent }
       return { received: received + socket.bytesRead, sent: sent + socket.bytesWritten - socket.writableLength }
     })
   }
@@ -424,9 +423,14 @@ export class NodeConnection implements Connection, Sweeper.Waiting, Filler {
     Deferred.doneUnsafe(this.#released, Exit.succeed(this.#state.reason))
   }
 
+  /** What the socket has, and counts, is of a handshake under way or one that failed: nothing of the application's. */
+  #hasHandshake(): boolean {
+    return this.#plaintext !== undefined && this.#socket === this.#tcp
+  }
+
   /** A paused stream still holds what the platform read before: bytes go before the error or the end. */
   #keepBuffered(): void {
-    if (this.#inbox.end !== undefined) return
+    if (this.#inbox.end !== undefined || this.#hasHandshake()) return
     this.#socket.off("data", onData)
     for (let chunk: Uint8Array | null; (chunk = this.#socket.read()) !== null;) this.#inbox.add(chunk)
     this.#socket.on("data", onData)
