@@ -8,6 +8,7 @@ import type * as Pull from "effect/Pull"
 import type * as Scope from "effect/Scope"
 import type { Address } from "./Address.ts"
 import type { Connection, ConnectionOptions } from "./Connection.ts"
+import type { InvalidTls } from "./HandshakeReason.ts"
 import type * as Tls from "./Tls.ts"
 import type { HandshakeError, ListenError } from "./TransportError.ts"
 import type { TransportReason } from "./TransportReason.ts"
@@ -107,8 +108,8 @@ export interface Listener {
   /** How many descriptors this process may still open; undefined, or missing, where the platform does not tell. */
   readonly freeDescriptors?: Effect.Effect<number | undefined>
 
-  /** With `deferTls`, the options of the next handshake: the last that can work. */
-  readonly tls?: Effect.Effect<Tls.ServerOptions>
+  /** With `deferTls`, the options of the next handshake: the last that can work. Fails where nobody says which. */
+  readonly tls?: Effect.Effect<Tls.ServerOptions, InvalidTls>
 }
 
 /**

@@ -110,4 +110,32 @@ describe("a server's certificates", () => {
       assert.strictEqual(yield* subject, "CN=other.example")
       assert.deepStrictEqual([shed, [...seen].toSorted()], [[], ["CN=localhost", "CN=other.example"]])
     })))
+
+  it.live("that nobody can say cost each client its own connection, and are counted", () =>
+    bounded(Effect.gen(function*() {
+      let broken = false
+      const shed: Array<string> = []
+      const tls = Effect.sync(() => {
+        if (broken) throw new Error("the vault is sealed")
+        return { identity }
+      })
+      const server = yield* Server.make(
+        {
+          ...options,
+          tls,
+          onShed: (event) => shed.push(event.reason === "handshake" ? event.error.reason._tag : event.reason)
+        },
+        Server.respond(lines, Effect.succeed<string>)
+      )
+      broken = true
+      const client = yield* RawClient.connect(server.address)
+      yield* client.ended
+      yield* eventually(() => connections(server) === 0)
+      broken = false
+      const secured = yield* upgrade(yield* RawClient.connect(server.address))
+      assert.strictEqual(yield* ask(secured, "hello\n", 6), "hello\n")
+      secured.end()
+      const { accepted, rejected } = yield* server.stop
+      assert.deepStrictEqual([shed, accepted, rejected], [["InvalidTls"], 1, 1])
+    })))
 })

@@ -7,7 +7,7 @@ import * as Pull from "effect/Pull"
 import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import type { Connection } from "../Connection.ts"
-import { InvalidTls } from "../HandshakeReason.ts"
+import type { InvalidTls } from "../HandshakeReason.ts"
 import type { Listener, ListenOptions } from "../Listener.ts"
 import type * as Tls from "../Tls.ts"
 import { HandshakeError, type ListenError } from "../TransportError.ts"
@@ -19,7 +19,7 @@ interface Secured {
 
 export const make = (
   listener: Listener,
-  tls: Effect.Effect<Tls.ServerOptions>,
+  tls: Effect.Effect<Tls.ServerOptions, InvalidTls>,
   { backlog = 511, onShed }: ListenOptions
 ): Effect.Effect<Listener, never, Scope.Scope> =>
   Effect.gen(function*() {
@@ -41,10 +41,7 @@ export const make = (
     const handshakes = yield* FiberSet.make<void>()
 
     const asked = ({ connection: { local, remote } }: Secured) =>
-      Effect.catchDefect(tls, (cause) => {
-        const detail = `nobody says who this server is: ${cause instanceof Error ? cause.message : String(cause)}`
-        return Effect.fail(new HandshakeError({ reason: new InvalidTls({ detail, cause }), local, remote }))
-      })
+      Effect.mapError(tls, (reason) => new HandshakeError({ reason, local, remote }))
     const secure = (secured: Secured) =>
       Effect.flatMap(asked(secured), (server) => secured.connection.upgradeTls({ server })).pipe(
         Effect.map(() => void Queue.offerUnsafe(ready, secured)),

@@ -8,6 +8,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type { Address } from "../Address.ts"
 import type { Connection } from "../Connection.ts"
+import { InvalidTls } from "../HandshakeReason.ts"
 import * as LifecycleHub from "../internal/LifecycleHub.ts"
 import * as SecureListener from "../internal/SecureListener.ts"
 import type { Listener, ListenOptions } from "../Listener.ts"
@@ -19,22 +20,28 @@ import * as NodeListener from "./internal/NodeListener.ts"
 import { AddressResolver, type Lookup, lookupOf } from "./internal/resolve.ts"
 import * as secureContext from "./internal/secureContext.ts"
 
-/** The last options that can work, of those that are asked for. */
+/** The last options that can work, of those that are asked for; a failure where nobody says which. */
 const inForce = (
   asked: Effect.Effect<ServerOptions>,
   first: ServerOptions,
   onRefused: ListenOptions["onTlsRefused"]
-): Effect.Effect<ServerOptions> => {
+): Effect.Effect<ServerOptions, InvalidTls> => {
   let good = first
   let seen = first
-  return Effect.map(asked, (next) => {
-    if (next === seen) return good
-    seen = next
-    const reason = secureContext.problemOf(next)
-    if (reason === undefined) good = next
-    else onRefused?.(reason)
-    return good
-  })
+  return asked.pipe(
+    Effect.map((next) => {
+      if (next === seen) return good
+      seen = next
+      const reason = secureContext.problemOf(next)
+      if (reason === undefined) good = next
+      else onRefused?.(reason)
+      return good
+    }),
+    Effect.catchDefect((cause) => {
+      const detail = `nobody says who this server is: ${cause instanceof Error ? cause.message : String(cause)}`
+      return Effect.fail(new InvalidTls({ detail, cause }))
+    })
+  )
 }
 
 const make = (lookup?: Lookup) =>

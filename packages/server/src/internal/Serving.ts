@@ -1,5 +1,5 @@
 // The connections of a server, from accept to the freed socket: each has one fiber and one scope.
-import type { Connection, Listener, Tls } from "@framewire/core"
+import { type Connection, type Listener, TransportError } from "@framewire/core"
 import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -42,7 +42,7 @@ export const make = <E, R>({ clock, gate, handler, onShed, tls, watch }: {
   readonly watch: Watch
   readonly clock: Clock.Clock
   readonly handler: Handler<E, R>
-  readonly tls: Effect.Effect<Tls.ServerOptions> | undefined
+  readonly tls: Listener.Listener["tls"] | undefined
   readonly onShed: Listener.ListenOptions["onShed"]
 }): Serving<Exclude<R, Scope.Scope>> => {
   const entries = new Set<Entry>()
@@ -63,10 +63,12 @@ export const make = <E, R>({ clock, gate, handler, onShed, tls, watch }: {
   }
 
   /** Whether it can be served. */
-  const secure = (entry: Entry, current: Effect.Effect<Tls.ServerOptions>): Effect.Effect<boolean> => {
+  const secure = (entry: Entry, current: NonNullable<Listener.Listener["tls"]>): Effect.Effect<boolean> => {
     const { connection } = entry
+    const { local, remote } = connection
     const began = now()
-    return Effect.flatMap(current, (server) => connection.upgradeTls({ server })).pipe(
+    return Effect.mapError(current, (reason) => new TransportError.HandshakeError({ reason, local, remote })).pipe(
+      Effect.flatMap((server) => connection.upgradeTls({ server })),
       inSpan("tcp.handshake"),
       Effect.interruptible,
       Effect.match({
