@@ -11,6 +11,7 @@ import * as ByteWriter from "./ByteWriter.ts"
 import * as Decoder from "./Decoder.ts"
 import { FrameError, InvalidOption, InvalidUtf8, Malformed, MessageError } from "./FramingError.ts"
 import { parseJson, stringifyJson } from "./internal/json.ts"
+import { mapStep } from "./internal/mapStep.ts"
 import { mismatchOf, through } from "./internal/schema.ts"
 import { hasLoneSurrogate, holdsLoneSurrogate, holdsReplacement } from "./internal/surrogates.ts"
 import { textOf } from "./internal/utf8.ts"
@@ -102,22 +103,23 @@ export const duplex = <In, Out>(incoming: Codec<In, never>, outgoing: Codec<unkn
  * @since 0.1.0
  */
 export const text = (framing: Framing): Codec<string> => {
-  const codec = transform(framing, (frame, offset) => {
+  const read = (frame: Uint8Array, offset: number): string => {
     const text = textOf(frame)
     if (text !== undefined) return text
     throw new MessageError({ direction: "decode", reason: new InvalidUtf8(), offset })
-  }, (message: string) => {
-    if (!hasLoneSurrogate(message)) return ByteWriter.utf8(message)
-    throw new MessageError({ direction: "encode", reason: new InvalidUtf8() })
-  })
+  }
   return {
-    ...codec,
+    limit: framing.limit,
     decoder: {
       start: () => {
-        const { texts } = framing.decoder.start()
-        const step = codec.decoder.start()
-        return texts === undefined ? step : Object.assign(step, { many: texts })
+        const frames = framing.decoder.start()
+        const step = mapStep(frames, read)
+        return frames.texts === undefined ? step : Object.assign(step, { many: frames.texts })
       }
+    },
+    encode: (message, writer) => {
+      if (hasLoneSurrogate(message)) throw new MessageError({ direction: "encode", reason: new InvalidUtf8() })
+      framing.encode(ByteWriter.utf8(message), writer)
     }
   }
 }
@@ -157,18 +159,18 @@ export const json = <A, E>(
   const read = (line: string, offset: number) => decode(parseJson(line, depth, offset), offset)
   return (framing) => {
     const texts = text(framing)
-    const codec = transform(texts, read, (message: A) => stringifyJson(encode(message), depth))
-    return { ...codec, decoder: { start: () => readingMany(codec.decoder.start(), texts.decoder.start(), read) } }
+    return {
+      limit: texts.limit,
+      decoder: { start: () => mapSteps(texts.decoder.start(), read) },
+      encode: (message, writer) => texts.encode(stringifyJson(encode(message), depth), writer)
+    }
   }
 }
 
-/** The step, with the fast form of what it reads, where that has one. */
-const readingMany = <A, B>(
-  step: Decoder.Step<B>,
-  inner: Decoder.Step<A>,
-  read: (message: A, offset: number) => B
-): Decoder.Step<B> =>
-  inner.many === undefined ? step : Object.assign(step, {
+/** As `mapStep`, and of the fast form, where there is one. */
+const mapSteps = <A, B>(inner: Decoder.Step<A>, read: (message: A, offset: number) => B): Decoder.Step<B> => {
+  const step = mapStep(inner, read)
+  return inner.many === undefined ? step : Object.assign(step, {
     many: (bytes: Uint8Array, from: number, to: number, into: Array<B>, room: number): number => {
       const messages: Array<A> = []
       const end = inner.many!(bytes, from, to, messages, room)
@@ -182,6 +184,7 @@ const readingMany = <A, B>(
       }
     }
   })
+}
 
 /**
  * Frames in the compact binary form that Effect's `SchemaBinary` derives from a schema. Old and new versions of a schema

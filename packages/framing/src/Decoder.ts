@@ -23,6 +23,7 @@
  */
 import type { ByteReader } from "./ByteReader.ts"
 import { FrameError, MessageError, Truncated } from "./FramingError.ts"
+import { mapStep } from "./internal/mapStep.ts"
 import { type More, more } from "./internal/more.ts"
 
 /**
@@ -89,15 +90,7 @@ export const make = <A>(start: () => Step<A>): Decoder<A> => ({ start })
  * @since 0.1.0
  */
 export const map = <A, B>(self: Decoder<A>, f: (frame: A, offset: number) => B): Decoder<B> => ({
-  start: () => {
-    const step = self.start()
-    return (reader) => {
-      // What a step discards on its way to a frame stands before it.
-      const before = reader.offset - reader.discarded
-      const frame = step(reader)
-      return frame === more ? more : f(frame, before + reader.discarded)
-    }
-  }
+  start: () => mapStep(self.start(), f)
 })
 
 /**
