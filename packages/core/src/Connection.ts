@@ -59,7 +59,10 @@ export interface Connection {
   /**
    * The fast form of `receive`: gives each batch to `handle` in the turn of the loop in which it arrives, until the peer's
    * FIN. Where `handle` returns an `Exit`, as `Effect.void` is one, no fiber is woken; any other effect is run before the next
-   * batch. The chunks are **borrowed**: they belong to the connection again when what was returned is done.
+   * batch.
+   *
+   * The chunks are **borrowed**: when `handle` returns, the next bytes overwrite them, of another connection even. Copy what
+   * is needed for longer, by the effect that it returns, too. `sendAllUnsafe` sends them as they were.
    */
   readonly receiveEach: <E = never, R = never>(
     handle: (batch: NonEmptyReadonlyArray<Uint8Array>) => Effect.Effect<void, E, R>
@@ -78,8 +81,9 @@ export interface Connection {
   readonly sendAll: (chunks: ReadonlyArray<Uint8Array>) => Effect.Effect<void, SendError>
 
   /**
-   * The fast form of `sendAll`, to be returned by the handler of `receiveEach`: the bytes are sent when it is called, whether
-   * the effect is run or not. Where the kernel has taken them at once it is an `Exit`.
+   * The fast form of `sendAll`, for the handler of `receiveEach`: the bytes are sent when it is called, whether the effect is
+   * run or not. Where the kernel has taken them at once it is an `Exit`; else they must not change before it is done, but
+   * for borrowed ones, of which it keeps a copy.
    */
   readonly sendAllUnsafe: (chunks: ReadonlyArray<Uint8Array>) => Effect.Effect<void, SendError>
 
@@ -143,7 +147,7 @@ export interface ConnectionOptions {
   /** How long `close` waits for the peer. Default 2 s. */
   readonly linger?: Duration.Input
   /**
-   * Bytes read ahead of `receive`, the high-water mark: at most this and two chunks of the platform (64 KiB each) more.
+   * Bytes read ahead of `receive`, the high-water mark: at most this and a chunk of the platform (64 KiB; TLS: two) more.
    * Default 64 KiB.
    */
   readonly readBuffer?: number

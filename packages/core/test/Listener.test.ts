@@ -6,6 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as Net from "node:net"
+import { constants } from "node:os"
 import {
   anyPort,
   Blocked,
@@ -20,6 +21,20 @@ import {
   sockets,
   turn
 } from "./support/index.ts"
+
+// Private parts of the platform.
+declare global {
+  namespace NodeJS {
+    interface Process {
+      readonly _getActiveHandles: () => ReadonlyArray<unknown>
+    }
+  }
+}
+declare module "node:net" {
+  interface Server {
+    readonly _handle: { readonly onconnection: (error: number, handle: unknown) => void }
+  }
+}
 
 const tcp = (address: Address.Address): Address.TcpAddress => {
   assert("port" in address)
@@ -167,10 +182,12 @@ describe("an error of the platform", () => {
       const seen = yield* sockets
       const { listener } = yield* inScope()
       yield* Raw.connect(listener.address)
-      yield* eventually(() => seen.some((socket) => "server" in socket && socket.server instanceof Net.Server))
-      // node:net emits the error of accept(2) there; nothing that a test may do makes the kernel fail.
-      const { server } = seen.findLast((socket) => "server" in socket) as unknown as { readonly server: Net.Server }
-      server.emit("error", Object.assign(new Error("accept ENOMEM"), { code: "ENOMEM", syscall: "accept" }))
+      yield* eventually(() => seen.length === 2)
+      // The platform's own callback for accept(2); nothing that a test may do makes the kernel fail.
+      const servers = process._getActiveHandles().filter((handle) => handle instanceof Net.Server)
+      const { port } = tcp(listener.address)
+      const { _handle } = servers.find((each) => (each.address() as Net.AddressInfo | null)?.port === port)!
+      _handle.onconnection(-constants.errno.ENOMEM, undefined)
       yield* listener.accept
       for (let i = 0; i < 2; i++) {
         const error = yield* failure(listener.accept)

@@ -70,6 +70,31 @@ for (const [way, make] of Object.entries(bothWays)) {
         yield* Fiber.interrupt(fiber)
       })))
 
+    it.live("lends all connections' bytes from one buffer, and sends none of them in another's place", () =>
+      bounded(Effect.gen(function*() {
+        const first: Array<ArrayBufferLike> = []
+        const size = 16_000_000
+        const sent = ["a", "b", "c"].map((letter) => letter.repeat(size))
+        const pairs = yield* Effect.forEach(sent, () => make())
+        for (const { connection, peer } of pairs) {
+          // What the kernel does not take has to wait: on this side, and for so long that the others read.
+          peer.socket.pause()
+          let calls = 0
+          yield* Effect.forkChild(connection.receiveEach((chunks) => {
+            if (calls++ === 0) first.push(chunks[0].buffer)
+            return connection.sendAllUnsafe(chunks)
+          }))
+        }
+        for (const [index, { peer }] of pairs.entries()) yield* peer.write(sent[index]!)
+        yield* eventually(() => pairs.every(({ socket }) => socket.writableLength > 0))
+        for (let i = 0; i < 20; i++) yield* turn
+        for (const { peer } of pairs) peer.socket.resume()
+        for (const [index, { peer }] of pairs.entries()) {
+          assert.isTrue((yield* peer.receivedBytes(size)) === sent[index])
+        }
+        assert.deepStrictEqual(first.map((buffer) => buffer === first[0]), [true, true, true])
+      })))
+
     it.live("fails with the handler's failure, and dies of its defect; what came after is still there", () =>
       bounded(Effect.gen(function*() {
         const { connection, peer } = yield* make()

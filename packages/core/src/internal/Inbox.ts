@@ -29,6 +29,14 @@ const attempt = <E, R>(handled: () => Effect.Effect<void, E, R>): Effect.Effect<
 /** It succeeded already, and needs no fiber to run it. */
 const isDone = (effect: Effect.Effect<void, unknown, unknown>): boolean => Exit.isExit(effect) && Exit.isSuccess(effect)
 
+/** Who waits at an inbox. */
+interface Waiter {
+  /** Looks at what is there, as often as something comes. */
+  look(): void
+  /** Uses bytes at once, and does not keep them. */
+  borrow?(chunk: Uint8Array): void
+}
+
 /** Who fills an inbox. */
 export interface Filler {
   /** Somebody waits for bytes, or has taken all that were here. */
@@ -43,45 +51,46 @@ export class Inbox extends Effectable.Class<Arr.NonEmptyReadonlyArray<Uint8Array
   end: End | undefined
 
   #chunks: Array<Uint8Array> = []
-  /** Looks at what is there, as often as something comes. */
-  #waiter: (() => void) | undefined
+  #waiter: Waiter | undefined
   readonly #filler: Filler
+  /** What was lent is overwritten as soon as a platform might: for tests. */
+  readonly spoils: boolean
 
-  constructor(filler: Filler) {
+  constructor(filler: Filler, spoils = false) {
     super()
     this.#filler = filler
+    this.spoils = spoils
   }
 
   override asEffect(): Received {
     // Takes the bytes and passes them on in one step of the fiber, so that no interruption comes between and loses them.
-    if (this.#chunks.length > 0) return Effect.sync(() => this.#take())
-    return this.end ?? Effect.callback((resume) =>
-      this.#wait(resume, () => {
-        this.#waiter = undefined
+    if (this.hasBytes) return Effect.sync(() => this.take())
+    return this.end ?? Effect.callback((resume) => {
+      const look = () => {
+        this.leave()
         resume(this)
-      })
-    )
+      }
+      return this.#wait(resume, { look })
+    })
   }
 
   /** Gives each batch to `handle` in the very step in which it comes, for as long as that has nothing to wait for. */
   each<E, R>(handle: Handle<E, R>): Effect.Effect<void, E | ReceiveError, R> {
-    return Effect.callback((resume) => {
-      // What the handler sends can come back before it returns, on a transport in memory.
-      let handling = false
-      const look = () => {
-        if (handling) return
-        handling = true
-        let handled: Effect.Effect<void, E, R> = Effect.void
-        while (this.#chunks.length > 0 && isDone(handled)) handled = attempt(() => handle(this.#take()))
-        handling = false
-        const { end } = this
-        if (isDone(handled) && end === undefined) return
-        this.#waiter = undefined
-        if (!isDone(handled)) resume(Effect.andThen(handled, this.each(handle)))
-        else if (end !== undefined) resume(Pull.catchDone(end, () => Effect.void))
-      }
-      return this.#wait<void, E | ReceiveError, R>(resume, look)
-    })
+    return Effect.callback((resume) => this.#wait(resume, new Each(this, handle, resume)))
+  }
+
+  get hasBytes(): boolean {
+    return this.#chunks.length > 0
+  }
+
+  /** Whether it is this one who waits. */
+  isWaitedFor(waiter: Waiter): boolean {
+    return this.#waiter === waiter
+  }
+
+  /** Nobody waits any more. */
+  leave(): void {
+    this.#waiter = undefined
   }
 
   /** Somebody waits for bytes, or the end. */
@@ -103,6 +112,14 @@ export class Inbox extends Effectable.Class<Arr.NonEmptyReadonlyArray<Uint8Array
     this.size += chunk.length
   }
 
+  /** Gives a chunk to whoever uses it at once; not where somebody waits for it longer, or others come before it. */
+  lend(chunk: Uint8Array): boolean {
+    const waiter = this.#waiter
+    if (waiter?.borrow === undefined || this.hasBytes) return false
+    waiter.borrow(chunk)
+    return true
+  }
+
   /** The first end counts. What has arrived is received before it. */
   finish(end: End): void {
     this.end ??= end
@@ -111,36 +128,79 @@ export class Inbox extends Effectable.Class<Arr.NonEmptyReadonlyArray<Uint8Array
 
   /** Lets whoever waits look, if there is something to see. */
   wake(): void {
-    if (this.#isReady()) this.#waiter?.()
+    if (this.#isReady()) this.#waiter?.look()
   }
 
   #wait<A, E, R>(
     resume: (effect: Effect.Effect<A, E, R>) => void,
-    look: () => void
+    waiter: Waiter
   ): Effect.Effect<void> | undefined {
     if (this.#waiter !== undefined) {
       resume(secondReceiver)
       return undefined
     }
-    this.#waiter = look
+    this.#waiter = waiter
     // The runtime may have yielded since somebody looked.
-    if (this.#isReady()) look()
+    if (this.#isReady()) waiter.look()
     else this.#filler.wanted()
     return Effect.sync(() => {
-      if (this.#waiter === look) this.#waiter = undefined
+      if (this.#waiter === waiter) this.#waiter = undefined
     })
   }
 
   #isReady(): boolean {
-    return this.#chunks.length > 0 || this.end !== undefined
+    return this.hasBytes || this.end !== undefined
   }
 
-  #take(): Arr.NonEmptyReadonlyArray<Uint8Array> {
+  /** What is there. Only one who has seen that something is. */
+  take(): Arr.NonEmptyReadonlyArray<Uint8Array> {
     const chunks = this.#chunks
     if (!Arr.isArrayNonEmpty(chunks)) throw new Error("another fiber has received what was there")
     this.#chunks = []
     this.size = 0
     this.#filler.wanted()
     return chunks
+  }
+}
+
+/** Waits for all batches: one object, because an idle connection holds it. */
+class Each<E, R> implements Waiter {
+  readonly #inbox: Inbox
+  readonly #handle: Handle<E, R>
+  readonly #resume: (effect: Effect.Effect<void, E | ReceiveError, R>) => void
+  // More can come while a batch is taken and handled, on a transport in memory: what the handler sends, for one.
+  #handling = false
+
+  constructor(inbox: Inbox, handle: Handle<E, R>, resume: (effect: Effect.Effect<void, E | ReceiveError, R>) => void) {
+    this.#inbox = inbox
+    this.#handle = handle
+    this.#resume = resume
+  }
+
+  look(): void {
+    if (this.#handling) return
+    const inbox = this.#inbox
+    this.#handling = true
+    while (inbox.isWaitedFor(this) && inbox.hasBytes) this.#give(inbox.take())
+    this.#handling = false
+    if (inbox.isWaitedFor(this) && inbox.end !== undefined) this.#stop(Pull.catchDone(inbox.end, () => Effect.void))
+  }
+
+  borrow(chunk: Uint8Array): void {
+    this.#handling = true
+    this.#give([chunk])
+    this.#handling = false
+    this.look()
+  }
+
+  #give(batch: Arr.NonEmptyReadonlyArray<Uint8Array>): void {
+    const handled = attempt(() => this.#handle(batch))
+    if (this.#inbox.spoils) { for (const chunk of batch) chunk.fill(0xdd) }
+    if (!isDone(handled)) this.#stop(Effect.andThen(handled, this.#inbox.each(this.#handle)))
+  }
+
+  #stop(next: Effect.Effect<void, E | ReceiveError, R>): void {
+    this.#inbox.leave()
+    this.#resume(next)
   }
 }

@@ -34,6 +34,8 @@ export interface Wire {
   /** Ends our direction, as far as the wire can. */
   readonly finish: Effect.Effect<void>
   readonly free: (gracefully: boolean) => Effect.Effect<void>
+  /** Whether the bytes that it gives may be overwritten when they have been handled. */
+  readonly lends?: boolean
 }
 
 /** Where a connection comes from. */
@@ -73,7 +75,7 @@ export const make = (wire: Wire, options: ConnectionOptions, origin: Origin): Ef
         room.openUnsafe()
         startPump()
       }
-    })
+    }, wire.lends)
     let pumping = false
     /** As many bytes as have arrived and wait stop the pump. */
     let readLimit = readBuffer
@@ -224,7 +226,8 @@ export const make = (wire: Wire, options: ConnectionOptions, origin: Origin): Ef
       send: (bytes) => sendAll([bytes]),
       sendAll,
       sendAllUnsafe: (chunks) => {
-        const fiber = run(sendAll(chunks))
+        // They may be borrowed.
+        const fiber = run(sendAll(chunks.map((chunk) => chunk.slice())))
         return fiber.pollUnsafe() ?? Fiber.join(fiber)
       },
       shutdownWrite: Effect.suspend(() => {

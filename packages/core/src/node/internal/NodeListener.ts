@@ -16,7 +16,7 @@ import * as TransportReason from "../../TransportReason.ts"
 import { bind } from "./bind.ts"
 import * as descriptorBudget from "./descriptorBudget.ts"
 import { endsOfAccepted } from "./endpoint.ts"
-import { NodeConnection, type Origin } from "./NodeConnection.ts"
+import { NodeConnection, onread, type Origin } from "./NodeConnection.ts"
 import { settings } from "./settings.ts"
 
 // The bounds of drain: each turn of the loop accepts one connection (libuv).
@@ -75,7 +75,7 @@ export const make = (
     }
     const listen = (at: Address.Address, descriptor?: number) =>
       bind(at, {
-        server: { ...connectionSettings.socket, pauseOnConnect: true },
+        socket: { ...connectionSettings.socket, onread },
         backlog,
         reusePort: options.reusePort ?? false,
         ipv6Only: options.ipv6Only ?? false,

@@ -5,10 +5,12 @@ import * as Net from "node:net"
 import * as Address from "../../Address.ts"
 import { ListenError } from "../../TransportError.ts"
 import * as TransportReason from "../../TransportReason.ts"
+import { accepting } from "./accepting.ts"
 import { endpointProblem } from "./endpoint.ts"
+import type { SocketSettings } from "./settings.ts"
 
 export interface BindOptions {
-  readonly server: Net.ServerOpts
+  readonly socket: SocketSettings & Pick<Net.SocketConstructorOpts, "onread">
   readonly backlog: number
   readonly reusePort: boolean
   readonly ipv6Only: boolean
@@ -35,9 +37,10 @@ const listenOnce = (local: Address.Address, options: BindOptions): Bound =>
       ? endpointProblem(local)
       : new TransportReason.InvalidAddress({ detail: `${fd} is no descriptor` })
     if (problem !== undefined) return resume(Effect.fail(problem))
-    const server = Net.createServer(options.server, options.onConnection)
+    const server = Net.createServer({ ...options.socket, pauseOnConnect: true }, options.onConnection)
     server.on("error", (cause) => resume(Effect.fail(TransportReason.fromCause(cause))))
     server.listen(fd === undefined ? { ...local, backlog, ipv6Only, reusePort } : { fd, backlog }, () => {
+      accepting(server, options.socket, options.onConnection)
       const mismatch = kindProblem(server, local)
       if (mismatch !== undefined) server.close()
       resume(mismatch === undefined ? Effect.succeed(server) : Effect.fail(mismatch))

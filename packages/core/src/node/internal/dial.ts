@@ -9,7 +9,7 @@ import type { ConnectOptions } from "../../Transport.ts"
 import { type Attempt, ConnectError } from "../../TransportError.ts"
 import * as TransportReason from "../../TransportReason.ts"
 import { endpointProblem, endsOf } from "./endpoint.ts"
-import { NodeConnection, type Origin } from "./NodeConnection.ts"
+import { NodeConnection, onread, type Origin } from "./NodeConnection.ts"
 import { type Race, race } from "./race.ts"
 import { type Lookup, resolve, systemLookup } from "./resolve.ts"
 import { settings, timerMillis } from "./settings.ts"
@@ -101,6 +101,7 @@ export const dial = (
           Net.connect({
             ...each,
             ...connectionSettings.socket,
+            onread,
             ...(localAddress === undefined
               ? undefined
               : { localAddress: localAddress.host, localPort: localAddress.port ?? 0 })

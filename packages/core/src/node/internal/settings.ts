@@ -3,6 +3,9 @@ import * as Duration from "effect/Duration"
 import type * as Net from "node:net"
 import type { ConnectionOptions } from "../../Connection.ts"
 
+/** What node:net takes for sockets that dial, and for those that are accepted. */
+export type SocketSettings = Pick<Net.ServerOpts, "allowHalfOpen" | "noDelay" | "highWaterMark">
+
 /** The options of a connection with every default filled in. */
 export interface Settings {
   readonly lingerMillis: number
@@ -12,7 +15,7 @@ export interface Settings {
   readonly halfCloseMillis: number
   readonly readStallMillis: number
   readonly keepAlive: { readonly idle: number; readonly interval: number; readonly count: number } | false
-  readonly socket: Net.ServerOpts
+  readonly socket: SocketSettings
 }
 
 export const settings = (options: ConnectionOptions = {}): Settings => {

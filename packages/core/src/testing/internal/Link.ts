@@ -107,6 +107,7 @@ export const make = (
         local: addresses[side],
         remote: addresses[other(side)],
         halfClose: "both",
+        lends: true,
         pull: pull(pipes[other(side)]),
         write: (chunks) =>
           Effect.callback((resume) => {

@@ -59,6 +59,19 @@ export const connectionCases = ({ address, large }: Setting): ReadonlyArray<Body
         yield* Fiber.join(echoing)
       }),
 
+    "Connection: what is borrowed goes back as it came, to a peer that is slow to read": () =>
+      Effect.gen(function*() {
+        const { accepted, dialled } = yield* opened
+        const echoing = yield* fork(accepted.receiveEach(accepted.sendAllUnsafe))
+        const sending = yield* fork(dialled.send(pattern(large)))
+        yield* settle
+        const back = yield* receive(dialled, large)
+        yield* equal("the echo", difference(back.bytes, pattern(large)), "")
+        yield* Fiber.join(sending)
+        yield* dialled.shutdownWrite
+        yield* Fiber.join(echoing)
+      }),
+
     "Connection: traffic counts the bytes of both directions": () =>
       Effect.gen(function*() {
         const { accepted, dialled } = yield* opened

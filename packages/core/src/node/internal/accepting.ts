@@ -1,0 +1,31 @@
+// The sockets that a net.Server accepts, made as net.connect makes its own.
+import { channel } from "node:diagnostics_channel"
+import * as Net from "node:net"
+
+// node:net tells of each socket that a server accepts.
+const told = channel("net.server.socket")
+
+type Accept = (this: unknown, error: number, handle: unknown) => void
+
+/**
+ * Has the server make each socket with `options`, some of which node:net has for the dialling side only, paused, and give it
+ * to `onConnection`. It hangs on a private callback; where that is not found, sockets come by the event, as node:net makes them.
+ */
+export const accepting = (
+  server: Net.Server,
+  options: Net.SocketConstructorOpts,
+  onConnection: (socket: Net.Socket) => void
+): void => {
+  const handle: unknown = Reflect.get(server, "_handle")
+  const accept: unknown = typeof handle === "object" && handle !== null && Reflect.get(handle, "onconnection")
+  if (typeof handle !== "object" || handle === null || typeof accept !== "function") return
+  const ours: Accept = function(error, accepted) {
+    if (error !== 0) return void Reflect.apply(accept, this, [error, accepted])
+    const socket: unknown = Reflect.construct(Net.Socket, [{ ...options, handle: accepted, pauseOnCreate: true }])
+    if (!(socket instanceof Net.Socket)) throw new Error("node:net has made no socket")
+    if (options.noDelay === true) socket.setNoDelay(true)
+    onConnection(socket)
+    if (told.hasSubscribers) told.publish({ socket })
+  }
+  Reflect.set(handle, "onconnection", ours)
+}
