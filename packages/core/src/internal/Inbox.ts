@@ -1,5 +1,5 @@
 // What has arrived on a connection and nobody has received yet, and how receiving ends.
-import * as Arr from "effect/Array"
+import type * as Arr from "effect/Array"
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Effectable from "effect/Effectable"
@@ -37,6 +37,8 @@ interface Waiter {
   borrow?(chunk: Uint8Array): void
 }
 
+type Resume<A, E, R> = (effect: Effect.Effect<A, E, R>) => void
+
 /** Who fills an inbox. */
 export interface Filler {
   /** Somebody waits for bytes, or has taken all that were here. */
@@ -50,7 +52,8 @@ export class Inbox extends Effectable.Class<Arr.NonEmptyReadonlyArray<Uint8Array
   /** What receive gives when nothing is left, decided once. */
   end: End | undefined
 
-  #chunks: Array<Uint8Array> = []
+  /** None where there are none: most connections are idle. */
+  #chunks: Arr.NonEmptyArray<Uint8Array> | undefined
   #waiter: Waiter | undefined
   readonly #filler: Filler
   /** What was lent is overwritten as soon as a platform might: for tests. */
@@ -67,20 +70,21 @@ export class Inbox extends Effectable.Class<Arr.NonEmptyReadonlyArray<Uint8Array
     if (this.hasBytes) return Effect.sync(() => this.take())
     return this.end ?? Effect.callback((resume) => {
       const look = () => {
-        this.leave()
+        this.leave(waiter)
         resume(this)
       }
-      return this.#wait(resume, { look })
+      const waiter: Waiter = { look }
+      return this.wait(waiter, resume)
     })
   }
 
   /** Gives each batch to `handle` in the very step in which it comes, for as long as that has nothing to wait for. */
   each<E, R>(handle: Handle<E, R>): Effect.Effect<void, E | ReceiveError, R> {
-    return Effect.callback((resume) => this.#wait(resume, new Each(this, handle, resume)))
+    return new Each(this, handle)
   }
 
   get hasBytes(): boolean {
-    return this.#chunks.length > 0
+    return this.#chunks !== undefined
   }
 
   /** Whether it is this one who waits. */
@@ -88,9 +92,9 @@ export class Inbox extends Effectable.Class<Arr.NonEmptyReadonlyArray<Uint8Array
     return this.#waiter === waiter
   }
 
-  /** Nobody waits any more. */
-  leave(): void {
-    this.#waiter = undefined
+  /** It waits no longer. */
+  leave(waiter: Waiter): void {
+    if (this.#waiter === waiter) this.#waiter = undefined
   }
 
   /** Somebody waits for bytes, or the end. */
@@ -100,15 +104,16 @@ export class Inbox extends Effectable.Class<Arr.NonEmptyReadonlyArray<Uint8Array
 
   /** Takes what nobody is to receive. */
   takeAll(): ReadonlyArray<Uint8Array> {
-    const chunks = this.#chunks
-    this.#chunks = []
+    const chunks = this.#chunks ?? []
+    this.#chunks = undefined
     this.size = 0
     return chunks
   }
 
   /** Adds a chunk, for `wake` to tell of. */
   add(chunk: Uint8Array): void {
-    this.#chunks.push(chunk)
+    if (this.#chunks === undefined) this.#chunks = [chunk]
+    else this.#chunks.push(chunk)
     this.size += chunk.length
   }
 
@@ -131,10 +136,8 @@ export class Inbox extends Effectable.Class<Arr.NonEmptyReadonlyArray<Uint8Array
     if (this.#isReady()) this.#waiter?.look()
   }
 
-  #wait<A, E, R>(
-    resume: (effect: Effect.Effect<A, E, R>) => void,
-    waiter: Waiter
-  ): Effect.Effect<void> | undefined {
+  /** From now on it is told; or the fiber hears that somebody else is. */
+  wait<A, E, R>(waiter: Waiter, resume: Resume<A, E, R>): Effect.Effect<void> | undefined {
     if (this.#waiter !== undefined) {
       resume(secondReceiver)
       return undefined
@@ -143,9 +146,7 @@ export class Inbox extends Effectable.Class<Arr.NonEmptyReadonlyArray<Uint8Array
     // The runtime may have yielded since somebody looked.
     if (this.#isReady()) waiter.look()
     else this.#filler.wanted()
-    return Effect.sync(() => {
-      if (this.#waiter === waiter) this.#waiter = undefined
-    })
+    return new Leave(this, waiter)
   }
 
   #isReady(): boolean {
@@ -155,26 +156,35 @@ export class Inbox extends Effectable.Class<Arr.NonEmptyReadonlyArray<Uint8Array
   /** What is there. Only one who has seen that something is. */
   take(): Arr.NonEmptyReadonlyArray<Uint8Array> {
     const chunks = this.#chunks
-    if (!Arr.isArrayNonEmpty(chunks)) throw new Error("another fiber has received what was there")
-    this.#chunks = []
+    if (chunks === undefined) throw new Error("another fiber has received what was there")
+    this.#chunks = undefined
     this.size = 0
     this.#filler.wanted()
     return chunks
   }
 }
 
-/** Waits for all batches: one object, because an idle connection holds it. */
-class Each<E, R> implements Waiter {
+// An idle connection holds the following two, and no closures.
+
+/** The effect that gives all batches to a handler, and who waits for them. */
+class Each<E, R> extends Effectable.Class<void, E | ReceiveError, R> implements Waiter {
   readonly #inbox: Inbox
   readonly #handle: Handle<E, R>
-  readonly #resume: (effect: Effect.Effect<void, E | ReceiveError, R>) => void
+  #resume: Resume<void, E | ReceiveError, R> | undefined
   // More can come while a batch is taken and handled, on a transport in memory: what the handler sends, for one.
   #handling = false
 
-  constructor(inbox: Inbox, handle: Handle<E, R>, resume: (effect: Effect.Effect<void, E | ReceiveError, R>) => void) {
+  constructor(inbox: Inbox, handle: Handle<E, R>) {
+    super()
     this.#inbox = inbox
     this.#handle = handle
-    this.#resume = resume
+  }
+
+  override asEffect(): Effect.Effect<void, E | ReceiveError, R> {
+    return Effect.callback((resume) => {
+      if (!this.#inbox.isWaiting) this.#resume = resume
+      return this.#inbox.wait(this, resume)
+    })
   }
 
   look(): void {
@@ -196,11 +206,28 @@ class Each<E, R> implements Waiter {
   #give(batch: Arr.NonEmptyReadonlyArray<Uint8Array>): void {
     const handled = attempt(() => this.#handle(batch))
     if (this.#inbox.spoils) { for (const chunk of batch) chunk.fill(0xdd) }
-    if (!isDone(handled)) this.#stop(Effect.andThen(handled, this.#inbox.each(this.#handle)))
+    if (!isDone(handled)) this.#stop(Effect.andThen(handled, this))
   }
 
   #stop(next: Effect.Effect<void, E | ReceiveError, R>): void {
-    this.#inbox.leave()
-    this.#resume(next)
+    this.#inbox.leave(this)
+    this.#resume?.(next)
+  }
+}
+
+/** The effect that ends a wait. */
+class Leave extends Effectable.Class<void> {
+  readonly #inbox: Inbox
+  readonly #waiter: Waiter
+
+  constructor(inbox: Inbox, waiter: Waiter) {
+    super()
+    this.#inbox = inbox
+    this.#waiter = waiter
+  }
+
+  override asEffect(): Effect.Effect<void> {
+    this.#inbox.leave(this.#waiter)
+    return Effect.void
   }
 }

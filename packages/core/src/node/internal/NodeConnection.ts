@@ -27,6 +27,8 @@ import * as untilQuiet from "./untilQuiet.ts"
 /** Where connections come from: the same for all of a listener, or of a dial. */
 export interface Origin {
   readonly side: Subject["side"]
+  /** What was dialled: for a server's certificate to bear. */
+  readonly host: string
   readonly settings: Settings
   /** Resolves when the listener drains. */
   readonly draining: Effect.Effect<void>
@@ -81,8 +83,6 @@ export class NodeConnection implements Connection, Sweeper.Waiting, Filler {
   readonly remote: Address.Address
 
   readonly #origin: Origin
-  /** The host that was dialled: for a server's certificate to bear. */
-  readonly #host: string
   readonly #tcp: Net.Socket
   /** The same, or TLS over it. */
   #socket: Net.Socket
@@ -104,17 +104,18 @@ export class NodeConnection implements Connection, Sweeper.Waiting, Filler {
   /** While closing. */
   #linger: Linger | undefined
 
-  constructor(id: number, socket: Net.Socket, { local, remote }: Ends, origin: Origin, host = "") {
+  constructor(id: number, socket: Net.Socket, { local, remote }: Ends, origin: Origin) {
     this.id = id
     this.local = local
     this.remote = remote
     this.#origin = origin
-    this.#host = host
     this.#tcp = socket
     this.#socket = socket
     const { keepAlive, readBuffer } = origin.settings
     this.#readLimit = readBuffer
     if (keepAlive !== false) socket.setKeepAlive(true, keepAlive.idle, keepAlive.interval, keepAlive.count)
+    // node:net listens for sockets that may not be half-open; with us each socket would have a list of two.
+    for (const each of socket.listeners("end")) socket.off("end", each)
     this.#listen(socket)
   }
 
@@ -272,7 +273,7 @@ export class NodeConnection implements Connection, Sweeper.Waiting, Filler {
 
         handshaking.cancel = handshake({
           socket: tcp,
-          host: this.#host,
+          host: this.#origin.host,
           tls,
           onFailed,
           onSecured: (socket, session) => {

@@ -55,7 +55,7 @@ export const make = (
       strategy: "dropping"
     })
     const draining = Latch.makeUnsafe()
-    const origin: Origin = { side: "accepted", settings: connectionSettings, draining: draining.await, hub }
+    const origin: Origin = { side: "accepted", host: "", settings: connectionSettings, draining: draining.await, hub }
     let came = 0
     let shed = 0
     const onConnection = (socket: Net.Socket) => {

@@ -109,8 +109,8 @@ export const dial = (
         onWinner: (socket, reached) => {
           end()
           const host = Address.isUnix(remote) ? "localhost" : remote.host
-          const origin: Origin = { side: "dialled", settings: connectionSettings, draining: Effect.never, hub }
-          const connection = new NodeConnection(id, socket, endsOf(socket, reached), origin, host)
+          const origin: Origin = { side: "dialled", host, settings: connectionSettings, draining: Effect.never, hub }
+          const connection = new NodeConnection(id, socket, endsOf(socket, reached), origin)
           hub.moved(connection, state, ConnectionState.open)
           resume(Effect.succeed(connection))
         },

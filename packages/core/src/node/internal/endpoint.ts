@@ -36,10 +36,12 @@ export const endsOf = (socket: Net.Socket, asked: Address.Address): Ends => {
   return { local: { host: socket.localAddress ?? "", port: socket.localPort ?? 0 }, remote: remoteOf(socket) }
 }
 
-const remoteOf = (socket: Net.Socket): Address.Address => ({
-  host: socket.remoteAddress ?? "",
-  port: socket.remotePort ?? 0
-})
+const remoteOf = (socket: Net.Socket): Address.Address => {
+  const remote = { host: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 }
+  // node:net keeps an object of its own for them; once is enough.
+  Reflect.set(socket, "_peername", undefined)
+  return remote
+}
 
 /** The same of one that was accepted: where a listener is not bound to all interfaces, its address is the local one. */
 export const endsOfAccepted = (socket: Net.Socket, bound: Address.Address): Ends =>
