@@ -41,6 +41,11 @@ const tcp = (address: Address.Address): Address.TcpAddress => {
   return address
 }
 
+const serverAt = (address: Address.Address): Net.Server => {
+  const servers = process._getActiveHandles().filter((handle) => handle instanceof Net.Server)
+  return servers.find((each) => (each.address() as Net.AddressInfo | null)?.port === tcp(address).port)!
+}
+
 /** A listener that is closed when told. */
 const inScope = (options?: Listener.ListenOptions) =>
   Effect.gen(function*() {
@@ -176,6 +181,21 @@ describe("accept", () => {
     })))
 })
 
+it.live("serves a socket that comes by the platform's event, as from another process, and reads it as the platform does", () =>
+  bounded(Effect.gen(function*() {
+    const { listener } = yield* inScope()
+    const other = yield* Raw.listen()
+    const peer = yield* Raw.connect(other.address)
+    const { socket } = yield* other.next
+    serverAt(listener.address).emit("connection", socket.removeAllListeners())
+    const connection = yield* listener.accept
+    const echoing = yield* Effect.forkChild(connection.receiveEach(connection.sendAllUnsafe))
+    yield* peer.write("hello")
+    assert.strictEqual(yield* peer.receivedBytes(5), "hello")
+    yield* peer.end
+    yield* Fiber.join(echoing)
+  })))
+
 describe("an error of the platform", () => {
   it.live("ends accept with it, after those who had come", () =>
     bounded(Effect.gen(function*() {
@@ -184,10 +204,7 @@ describe("an error of the platform", () => {
       yield* Raw.connect(listener.address)
       yield* eventually(() => seen.length === 2)
       // The platform's own callback for accept(2); nothing that a test may do makes the kernel fail.
-      const servers = process._getActiveHandles().filter((handle) => handle instanceof Net.Server)
-      const { port } = tcp(listener.address)
-      const { _handle } = servers.find((each) => (each.address() as Net.AddressInfo | null)?.port === port)!
-      _handle.onconnection(-constants.errno.ENOMEM, undefined)
+      serverAt(listener.address)._handle.onconnection(-constants.errno.ENOMEM, undefined)
       yield* listener.accept
       for (let i = 0; i < 2; i++) {
         const error = yield* failure(listener.accept)
