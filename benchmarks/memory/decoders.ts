@@ -178,6 +178,8 @@ export const uncheckedJson = Codec.transform(
   (value: unknown) => JSON.stringify(value)
 )
 
+const fromJson = Schema.decodeUnknownSync(Schema.toCodecJson(Message))
+
 export const decoders: Readonly<Record<string, Readonly<Record<string, DecoderPeer>>>> = {
   frames: {
     subarray,
@@ -196,6 +198,7 @@ export const decoders: Readonly<Record<string, Readonly<Record<string, DecoderPe
   },
   json: {
     "split and parse": split((lines) => lines.map((line): unknown => JSON.parse(line))),
+    "split, parse and schema": split((lines) => lines.map((line): unknown => fromJson(JSON.parse(line)))),
     framewire: framewire(Codec.json(Message)(Lines.make()), "lf"),
     "framewire unchecked": framewire(uncheckedJson, "lf"),
     "effect Ndjson": effect((stream) => Stream.pipeThroughChannelOrFail(stream, Ndjson.decodeSchema(Message)())),

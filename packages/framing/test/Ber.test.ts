@@ -63,5 +63,5 @@ describe("laws of BER", () => {
     streams: [hex("3080"), hex("1f8080808080"), hex("bf810000"), hex("0401aa0481")],
     noise
   })
-  for (const { name, run } of laws) it(name, run)
+  for (const { name, run } of laws) it(`BER: ${name}`, run)
 })
