@@ -220,9 +220,13 @@ const build = (
   }
 }
 
+/** The most common length without a loop, which is a third of the time of a visit. */
+const u32beAt = (bytes: Uint8Array, at: number): number =>
+  ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
+
 /** The fast forms of the plain shape. Two loops, because a call a frame is a third of the time of either. */
 const plainForms = (width: number, littleEndian: boolean, limit: number) => {
-  const sizeAt = (bytes: Uint8Array, at: number): number => {
+  const sizeAt = width === 4 && !littleEndian ? u32beAt : (bytes: Uint8Array, at: number): number => {
     let size = 0
     for (let i = 0; i < width; i++) size = size * 256 + bytes[littleEndian ? at + width - 1 - i : at + i]!
     return size
