@@ -166,6 +166,13 @@ export * as OctetCounted from "./OctetCounted.ts"
 export * as Preset from "./Preset.ts"
 
 /**
+ * How a stream of frames gets on.
+ *
+ * @since 0.1.0
+ */
+export * as Progress from "./Progress.ts"
+
+/**
  * Requests and answers over one connection, as one value for both ends.
  *
  * @since 0.1.0
