@@ -1,4 +1,5 @@
 // What has to be reached, and whether it was: ratios of two peers in one run, never a time.
+import * as Attack from "./Attack.ts"
 import { type Figure, kinds } from "./Figure.ts"
 import * as Suite from "./Suite.ts"
 
@@ -47,6 +48,7 @@ export const targets: ReadonlyArray<Target> = [
     ["7d", "framed 1x1 256 B", "batch", "by hand", "p50", 1.1],
     ["7d", "framed 1x1 256 B", "respond", "by hand", "p50", 1.1]
   ]),
+  ...of("attack", noise.latency, Attack.kinds.map((kind) => ["5", Attack.name, kind, "nobody", "p99", 2])),
   ...of("idle", noise.memory, [["3, 7h", "5000 connections", "core", "node:net", "perConnection", 1.3]]),
   ...of("connect", noise.connect, [["7h", "64 at a time", "core", "node:net", "perSecond", 0.7]]),
   ...of("decode", noise.inMemory, [
