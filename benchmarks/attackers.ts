@@ -1,7 +1,8 @@
 // node attackers.ts NAME PORT: one kind of bad peers, at a pace that one process keeps up, until it is killed.
 import * as Net from "node:net"
 
-const [name = "", port = 0] = [process.argv[2], Number(process.argv[3])]
+const name = process.argv[2] ?? ""
+const port = Number(process.argv[3])
 
 const connect = (act: (socket: Net.Socket) => void, onClose: () => void = () => {}) => {
   const socket = Net.connect({ host: "127.0.0.1", port, noDelay: true }, () => act(socket))
