@@ -137,8 +137,17 @@ describe("ServerOptions.proxy", () => {
 
   it.effect("a header from where no proxy is, forged or not, is reset, and takes nobody's place", () =>
     inMemory(Effect.gen(function*() {
-      const { dial, events } = yield* serve({ proxy: { trusted: ["10.0.0.0/8"], maxPending: 1 } })
-      for (let i = 0; i < 5; i++) assert.strictEqual(yield* end(yield* dial(from("203.0.113.9"))), "ConnectionReset")
+      const { dial, events, server } = yield* serve({ proxy: { trusted: ["127.0.0.1"], maxPending: 1 } })
+      const waiting = yield* dial()
+      for (let i = 0; i < 5; i++) {
+        const forger = yield* Transport.connect(server.address, { linger: 0, localAddress: { host: "127.0.0.2" } })
+        yield* forger.send(from("203.0.113.9"))
+        yield* quiet
+        assert.strictEqual(yield* end(forger), "ConnectionReset")
+      }
+      yield* waiting.send(Buffer.concat([from("203.0.113.9"), Buffer.from("a\n")]))
+      yield* quiet
+      assert.strictEqual(yield* answer(waiting), "a\n")
       assert.deepStrictEqual(rejections(events), Array(5).fill("untrusted"))
     })))
 
