@@ -1,4 +1,5 @@
 // All that can be measured.
+import * as Attack from "./Attack.ts"
 import * as Connect from "./Connect.ts"
 import * as Echo from "./Echo.ts"
 import * as Idle from "./Idle.ts"
@@ -11,5 +12,6 @@ export const everyCase: ReadonlyArray<Case> = [
   ...Echo.cases,
   ...Idle.cases,
   ...Connect.cases,
-  ...Rpc.cases
+  ...Rpc.cases,
+  ...Attack.cases
 ]

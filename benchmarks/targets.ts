@@ -1,4 +1,5 @@
 // What has to be reached, and whether it was: ratios of two peers in one run, never a time.
+import * as Attack from "./Attack.ts"
 import { type Figure, kinds } from "./Figure.ts"
 import * as Suite from "./Suite.ts"
 
@@ -19,9 +20,9 @@ export interface Target {
 // What two runs of the same thing differ by on a quiet machine: its clock, its scheduler, its heap.
 const noise = { throughput: 0.05, latency: 0.1, memory: 0.05, connect: 0.1, inMemory: 0.1 }
 
-// Asked for and not measured yet: issue 4's visiting form, which framing does not have; issue 6's memory with 100,000
-// requests in flight; issue 7's SCALE. An answer "that suspends" (7c) leaves the fiber and comes back in a microtask; JSON
-// lines (4) are compared with Effect's when both check a schema; "by 15x" is at most a fifteenth of the time.
+// Asked for and not measured yet: issue 6's memory with 100,000 requests in flight; issue 7's SCALE. An answer "that
+// suspends" (7c) leaves the fiber and comes back in a microtask; JSON lines (4) are compared with Effect's when both check a
+// schema; "by 15x" is at most a fifteenth of the time; the bare loop that lines are encoded by checks them as we do.
 type Row = readonly [issue: string, name: string, peer: string, base: string, figure: Figure, ratio: number]
 
 const of = (suite: string, noise: number, rows: ReadonlyArray<Row>): ReadonlyArray<Target> =>
@@ -47,10 +48,12 @@ export const targets: ReadonlyArray<Target> = [
     ["7d", "framed 1x1 256 B", "batch", "by hand", "p50", 1.1],
     ["7d", "framed 1x1 256 B", "respond", "by hand", "p50", 1.1]
   ]),
+  ...of("attack", noise.latency, Attack.kinds.map((kind) => ["5", Attack.name, kind, "nobody", "p99", 2])),
   ...of("idle", noise.memory, [["3, 7h", "5000 connections", "core", "node:net", "perConnection", 1.3]]),
   ...of("connect", noise.connect, [["7h", "64 at a time", "core", "node:net", "perSecond", 0.7]]),
   ...of("decode", noise.inMemory, [
     ["4, 7e", "u32be 64 B", "framewire", "subarray", "nanos", 1.15],
+    ["4, 7e", "u32be 64 B", "framewire visit", "visitor", "nanos", 1.25],
     ["4, 7e", "u32be 64 B", "framewire", "it-length-prefixed", "nanos", 1 / 15],
     ["4, 7e", "lines 64 B", "framewire", "decode and split", "nanos", 1.2],
     ["4, 7e", "lines 64 B", "framewire", "node:readline", "nanos", 1],
@@ -58,7 +61,12 @@ export const targets: ReadonlyArray<Target> = [
     ["4, 7e", "lines 64 B", "framewire", "effect splitLines", "nanos", 1],
     ["4, 7e", "json lines 64 B", "framewire", "effect Ndjson", "nanos", 1 / 3]
   ]),
-  ...of("encode", noise.inMemory, [["4, 7e", "u32be 64 B", "framewire", "by hand", "nanos", 1.2]]),
+  ...of("encode", noise.inMemory, [
+    ["4, 7e", "u32be 64 B", "framewire", "by hand", "nanos", 1.2],
+    ["4, 7e", "u32be 1024 B", "framewire", "by hand", "nanos", 1.2],
+    ["4, 7e", "lines 64 B", "framewire", "check and join", "nanos", 1.2],
+    ["4, 7e", "json lines 64 B", "framewire", "schema, stringify and join", "nanos", 1.2]
+  ]),
   ...of("rpc", noise.throughput, [
     ["7f", "respond 64x128", "framewire", "effect/rpc", "perSecond", 3],
     ["6, 7g", "both ends, 64 in flight", "framewire", "by hand", "perSecond", 0.5],

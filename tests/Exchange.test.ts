@@ -259,3 +259,32 @@ describe("a greeting", () => {
       assert.strictEqual((yield* plain.closed)._tag, "Graceful")
     })))
 })
+
+describe("a greeting that the server begins", () => {
+  const short = Codec.text(Lines.make({ limit: 50 }))
+  let connections = 0
+  const secret = Greeting.serverFirst({
+    banner: short,
+    announce: Effect.sync(() => `salt ${++connections}`),
+    hello: short,
+    welcome: Codec.json(Greeting.Welcome({ agreed: Schema.Int, refusal: Schema.String }))(Lines.make({ limit: 50 })),
+    offer: (banner) => Result.succeed(`secret with ${banner}`),
+    agree: (hello, banner) => hello === `secret with ${banner}` ? Result.succeed(1000) : Result.fail("wrong"),
+    speak: calls
+  })
+  const wrong: typeof secret = {
+    ...secret,
+    open: (use) => secret.open((opening) => use({ ...opening, offer: () => Result.succeed("secret with salt 1") }))
+  }
+
+  it.live("each connection has its own banner, and one hello does for no other", () =>
+    bounded(Effect.gen(function*() {
+      const server = yield* Server.make(options, Server.respond(secret, divide))
+      for (const n of [2, 4]) {
+        const client = yield* Client.connect(secret, server.address)
+        assert.strictEqual(yield* client.request({ n, by: 2 }), n / 2)
+      }
+      assert.strictEqual(yield* Effect.flip(Client.connect(wrong, server.address)), "wrong")
+      assert.strictEqual(connections, 3)
+    })))
+})

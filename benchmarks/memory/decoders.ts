@@ -89,6 +89,19 @@ const visitor: DecoderPeer = {
   run: (chunks, sink) => byHand(chunks, sink.view, (frame) => sink.view(frame, 0, frame.length), () => {})
 }
 
+const framewireVisitor: DecoderPeer = {
+  wire: "u32be",
+  run: (chunks, sink) => {
+    const reader = ByteReader.make()
+    const step = LengthPrefixed.u32be().decoder.start()
+    for (const chunk of chunks) {
+      reader.push(chunk)
+      const error = Decoder.visit(step, reader, sink.view)
+      if (error !== undefined) throw error
+    }
+  }
+}
+
 const framewire = <A>(codec: Codec.Codec<A>, wire: Wire): DecoderPeer => ({
   wire,
   run: (chunks, sink) => {
@@ -165,11 +178,14 @@ export const uncheckedJson = Codec.transform(
   (value: unknown) => JSON.stringify(value)
 )
 
+const fromJson = Schema.decodeUnknownSync(Schema.toCodecJson(Message))
+
 export const decoders: Readonly<Record<string, Readonly<Record<string, DecoderPeer>>>> = {
   frames: {
     subarray,
     visitor,
     framewire: framewire(LengthPrefixed.u32be(), "u32be"),
+    "framewire visit": framewireVisitor,
     "it-length-prefixed": itLengthPrefixed,
     "length-prefixed-stream": throughStream("varint", lengthPrefixedStream.decode)
   },
@@ -182,6 +198,7 @@ export const decoders: Readonly<Record<string, Readonly<Record<string, DecoderPe
   },
   json: {
     "split and parse": split((lines) => lines.map((line): unknown => JSON.parse(line))),
+    "split, parse and schema": split((lines) => lines.map((line): unknown => fromJson(JSON.parse(line)))),
     framewire: framewire(Codec.json(Message)(Lines.make()), "lf"),
     "framewire unchecked": framewire(uncheckedJson, "lf"),
     "effect Ndjson": effect((stream) => Stream.pipeThroughChannelOrFail(stream, Ndjson.decodeSchema(Message)())),

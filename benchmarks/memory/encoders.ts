@@ -5,6 +5,7 @@ import * as Channel from "effect/Channel"
 import * as Effect from "effect/Effect"
 import * as Ndjson from "effect/encoding/Ndjson"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { encode as itEncode } from "it-length-prefixed"
 import * as lengthPrefixedStream from "length-prefixed-stream"
@@ -40,6 +41,19 @@ const framesByHand = (batch: ReadonlyArray<unknown>): Iterable<Uint8Array> => {
   }
   return [out]
 }
+
+/** One that would be two, or that the other end would refuse, is not sent. */
+const linesByHand = (batch: ReadonlyArray<unknown>): Iterable<Uint8Array> => {
+  const lines = batch as ReadonlyArray<string>
+  for (const line of lines) {
+    if (line.length > 1_048_576 || line.includes("\n") || line.endsWith("\r")) throw new Error("no line")
+  }
+  const text = `${lines.join("\n")}\n`
+  if (/\p{Surrogate}/u.test(text)) throw new Error("no UTF-8")
+  return [Buffer.from(text)]
+}
+
+const toJson = Schema.encodeUnknownSync(Schema.toCodecJson(Message))
 
 const framewire = <A>(codec: Codec.Codec<A>, wire: Wire) =>
   perBatch(wire, (batch) => Result.getOrThrow(Codec.encodeAll(codec, batch as ReadonlyArray<A>)))
@@ -93,12 +107,17 @@ export const encoders: Readonly<Record<string, Readonly<Record<string, EncoderPe
   },
   lines: {
     join: perBatch("lf", (batch) => [Buffer.from(`${batch.join("\n")}\n`)]),
+    "check and join": perBatch("lf", linesByHand),
     framewire: framewire(Codec.text(Lines.make()), "lf")
   },
   json: {
     "stringify and join": perBatch(
       "lf",
       (batch) => [Buffer.from(batch.map((it) => `${JSON.stringify(it)}\n`).join(""))]
+    ),
+    "schema, stringify and join": perBatch(
+      "lf",
+      (batch) => [Buffer.from(batch.map((it) => `${JSON.stringify(toJson(it))}\n`).join(""))]
     ),
     framewire: framewire(Codec.json(Message)(Lines.make()), "lf"),
     "framewire unchecked": framewire(uncheckedJson, "lf"),

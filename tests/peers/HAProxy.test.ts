@@ -1,6 +1,7 @@
 // The proxy that invented the PROXY protocol, in front of our servers: it says whose connections it forwards, checks their
 // health, and takes the next one where one stops.
 import { assert, describe, it } from "@effect/vitest"
+import type { Connection } from "@framewire/core"
 import { NodeTransport } from "@framewire/core/node"
 import { Codec, Lines, Protocol, type ProxyHeader } from "@framewire/framing"
 import { ProxyProtocol, Server } from "@framewire/server"
@@ -54,17 +55,26 @@ const proxy = (servers: ReadonlyArray<string>, backend = "") =>
     return { ...child, port, connect }
   })
 
+const ways = ["ServerOptions.proxy", "ProxyProtocol.accept"] as const
+
 /** Echoes lines behind a header, and tells of each connection whose it is. */
-const serve = (options: Partial<ProxyProtocol.AcceptOptions> = {}) =>
+const serve = (way: typeof ways[number], options: Partial<ProxyProtocol.AcceptOptions> = {}) =>
   Effect.gen(function*() {
-    const seen = yield* Queue.unbounded<ProxyProtocol.Proxied>()
-    const server = yield* Server.make(
-      { address: { host: "127.0.0.1", port: 0 }, drainDeadline: "2 seconds" },
-      ProxyProtocol.accept({ trusted: ["127.0.0.0/8"], ...options })((connection) => {
-        Queue.offerUnsafe(seen, connection)
-        return Server.respond(lines, Effect.succeed<string>)(connection)
-      })
-    )
+    const seen = yield* Queue.unbounded<Pick<ProxyProtocol.Proxied, "remote" | "tls" | "proxy" | "header">>()
+    const where = { address: { host: "127.0.0.1", port: 0 }, drainDeadline: "2 seconds" } as const
+    const { tls, ...proxy } = { trusted: ["127.0.0.0/8"], tls: undefined, ...options }
+    const echo = (connection: Connection.Connection, { header, proxy }: ProxyProtocol.Forwarding) => {
+      Queue.offerUnsafe(seen, { remote: connection.remote, tls: connection.tls, header, proxy })
+      return Server.respond(lines, Effect.succeed<string>)(connection)
+    }
+    const server = yield* way === "ProxyProtocol.accept"
+      ? Server.make(
+        where,
+        ProxyProtocol.accept({ ...proxy, tls })((connection) => echo(connection, connection))
+      )
+      : Server.make({ ...where, proxy, tls }, (connection) =>
+        Effect.flatMap(ProxyProtocol.Current, (forwarding) =>
+          forwarding === undefined ? Effect.die("no header was read") : echo(connection, forwarding)))
     const address = "port" in server.address ? `127.0.0.1:${server.address.port}` : ""
     return { server, address, next: Queue.take(seen) }
   })
@@ -73,17 +83,17 @@ const onSockets = Effect.provide(NodeTransport.layer)
 
 const haproxy = Peer.haproxy()
 
-describe.skipIf(haproxy.skipped)(`HAProxy${haproxy.note}`, () => {
-  it("is here", () => assert.isUndefined(haproxy.problem))
+it.skipIf(haproxy.skipped)("HAProxy is here", () => assert.isUndefined(haproxy.problem))
 
-  const ways: ReadonlyArray<readonly [options: string, header: Partial<ProxyHeader.Inet>]> = [
+describe.skipIf(haproxy.skipped).each(ways)(`HAProxy, %s${haproxy.note}`, (way) => {
+  const headers: ReadonlyArray<readonly [options: string, header: Partial<ProxyHeader.Inet>]> = [
     ["send-proxy", { version: 1, command: "proxy", family: "ipv4" }],
     ["send-proxy-v2", { version: 2, command: "proxy", family: "ipv4", transport: "stream" }],
     ["send-proxy-v2 proxy-v2-options crc32c,unique-id", { version: 2, command: "proxy", family: "ipv4" }]
   ]
-  it.live.each(ways)("%s: the handler sees the client, not the proxy", ([how, header]) =>
+  it.live.each(headers)("%s: the handler sees the client, not the proxy", ([how, header]) =>
     Effect.gen(function*() {
-      const { address, next } = yield* serve()
+      const { address, next } = yield* serve(way)
       const { connect, port } = yield* proxy([`${address} ${how}`])
       const client = yield* connect
       yield* client.write("hello\n")
@@ -100,7 +110,7 @@ describe.skipIf(haproxy.skipped)(`HAProxy${haproxy.note}`, () => {
 
   it.live("a server that trusts nobody here resets, and HAProxy ends the client", () =>
     Effect.gen(function*() {
-      const { address } = yield* serve({ trusted: ["10.0.0.0/8"] })
+      const { address } = yield* serve(way, { trusted: ["10.0.0.0/8"] })
       const { connect } = yield* proxy([`${address} send-proxy-v2`])
       const client = yield* connect
       yield* client.write("hello\n")
@@ -109,7 +119,7 @@ describe.skipIf(haproxy.skipped)(`HAProxy${haproxy.note}`, () => {
 
   it.live("its health check is LOCAL, and is answered like a client", () =>
     Effect.gen(function*() {
-      const { address, next } = yield* serve()
+      const { address, next } = yield* serve(way)
       const check = `
         option tcp-check
         tcp-check connect send-proxy
@@ -126,7 +136,7 @@ describe.skipIf(haproxy.skipped)(`HAProxy${haproxy.note}`, () => {
 
   it.live("TLS goes through it, behind the header, to the server", () =>
     Effect.gen(function*() {
-      const { address, next } = yield* serve({ tls: { identity: Certificates.server } })
+      const { address, next } = yield* serve(way, { tls: { identity: Certificates.server } })
       const { connect, port } = yield* proxy([`${address} send-proxy-v2`])
       // Plaintext: the handshake fails, and HAProxy is there.
       const probe = yield* connect
@@ -152,8 +162,8 @@ describe.skipIf(haproxy.skipped)(`HAProxy${haproxy.note}`, () => {
 
   it.live("a server that stops hands over to the next: who is there is answered, who comes is not refused", () =>
     Effect.gen(function*() {
-      const first = yield* serve()
-      const second = yield* serve()
+      const first = yield* serve(way)
+      const second = yield* serve(way)
       const { connect, printed } = yield* proxy([
         `${first.address} send-proxy-v2 check inter 100ms fall 1`,
         `${second.address} send-proxy-v2 backup`

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Arr from "effect/Array"
 import * as SchemaBinary from "effect/encoding/SchemaBinary"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -13,8 +14,8 @@ import { FrameError, InvalidOption, InvalidUtf8, Malformed, MessageError } from 
 import { parseJson, stringifyJson } from "./internal/json.ts"
 import { mapStep } from "./internal/mapStep.ts"
 import { mismatchOf, through } from "./internal/schema.ts"
-import { hasLoneSurrogate, holdsLoneSurrogate, holdsReplacement } from "./internal/surrogates.ts"
-import { textOf } from "./internal/utf8.ts"
+import { holdsLoneSurrogate, holdsReplacement } from "./internal/surrogates.ts"
+import { bytesOf, textOf } from "./internal/utf8.ts"
 
 /**
  * What both ends of a stream agree on: `In` is what arrives, `Out` what is sent.
@@ -29,7 +30,30 @@ export interface Codec<out In, in Out = In> {
   /** The largest payload of a frame in bytes, inclusive. */
   readonly limit: number
   readonly decoder: Decoder.Decoder<In>
-  readonly encode: (message: Out, writer: ByteWriter.ByteWriter) => void
+  readonly encode: Encode<Out>
+}
+
+/**
+ * Appends one message. It can have a fast form for many, which appends what one call for each would, or throws what one of
+ * them throws.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Encode<in Out> {
+  (message: Out, writer: ByteWriter.ByteWriter): void
+  readonly many?: ((messages: ReadonlyArray<Out>, writer: ByteWriter.ByteWriter) => void) | undefined
+}
+
+/**
+ * Appends one frame. It can have a fast form for payloads that are text, too, which refuses a lone surrogate as
+ * `InvalidUtf8`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface FrameEncode extends Encode<Uint8Array> {
+  readonly texts?: ((payloads: ReadonlyArray<string>, writer: ByteWriter.ByteWriter) => void) | undefined
 }
 
 /**
@@ -40,6 +64,7 @@ export interface Codec<out In, in Out = In> {
  */
 export interface Framing extends Codec<Uint8Array, Uint8Array> {
   readonly decoder: { readonly start: () => Decoder.FrameStep }
+  readonly encode: FrameEncode
 }
 
 /**
@@ -78,8 +103,18 @@ export const transform = <In, Out, In2, Out2>(
 ): Codec<In2, Out2> => ({
   limit: self.limit,
   decoder: Decoder.map(self.decoder, decode),
-  encode: (message, writer) => self.encode(encode(message), writer)
+  encode: mapEncode(self.encode, encode)
 })
+
+const mapEncode = <A, B>(inner: Encode<A>, f: (message: B) => A): Encode<B> => {
+  const encode: Encode<B> = (message, writer) => inner(f(message), writer)
+  const { many } = inner
+  return many === undefined
+    ? encode
+    : Object.assign(encode, {
+      many: (messages: ReadonlyArray<B>, writer: ByteWriter.ByteWriter) => many(messages.map(f), writer)
+    })
+}
 
 /**
  * Different codecs each way: what arrives is read as by `incoming`, what is sent is written as by `outgoing`.
@@ -108,6 +143,8 @@ export const text = (framing: Framing): Codec<string> => {
     if (text !== undefined) return text
     throw new MessageError({ direction: "decode", reason: new InvalidUtf8(), offset })
   }
+  const { texts } = framing.encode
+  const encode: Encode<string> = (message, writer) => framing.encode(bytesOf(message), writer)
   return {
     limit: framing.limit,
     decoder: {
@@ -117,10 +154,7 @@ export const text = (framing: Framing): Codec<string> => {
         return frames.texts === undefined ? step : Object.assign(step, { many: frames.texts })
       }
     },
-    encode: (message, writer) => {
-      if (hasLoneSurrogate(message)) throw new MessageError({ direction: "encode", reason: new InvalidUtf8() })
-      framing.encode(ByteWriter.utf8(message), writer)
-    }
+    encode: texts === undefined ? encode : Object.assign(encode, { many: texts })
   }
 }
 
@@ -162,7 +196,7 @@ export const json = <A, E>(
     return {
       limit: texts.limit,
       decoder: { start: () => mapSteps(texts.decoder.start(), read) },
-      encode: (message, writer) => texts.encode(stringifyJson(encode(message), depth), writer)
+      encode: mapEncode(texts.encode, (message) => stringifyJson(encode(message), depth))
     }
   }
 }
@@ -269,15 +303,19 @@ export const write = <In, Out>(
   writer: ByteWriter.ByteWriter
 ): MessageError | undefined => {
   const before = writer.length
-  // The one place where what an encoder throws becomes a value.
   try {
     self.encode(message, writer)
     return undefined
   } catch (error) {
     writer.truncate(before)
-    if (error instanceof MessageError) return error
-    throw error
+    return refusalOf(error)
   }
+}
+
+/** The one place where what an encoder throws becomes a value. */
+const refusalOf = (error: unknown): MessageError => {
+  if (error instanceof MessageError) return error
+  throw error
 }
 
 // Batches share a writer, because a buffer for each costs more than writing to it. A codec that encodes within encode
@@ -297,11 +335,12 @@ export const encodeAll = <In, Out>(
   const writer = idle ?? ByteWriter.make()
   idle = undefined
   try {
-    for (const message of messages) {
-      const error = write(self, message, writer)
-      if (error !== undefined) return Result.fail(error)
-    }
+    const { many } = self.encode
+    if (many !== undefined) many(Arr.fromIterable(messages), writer)
+    else for (const message of messages) self.encode(message, writer)
     return Result.succeed(writer.finish())
+  } catch (error) {
+    return Result.fail(refusalOf(error))
   } finally {
     writer.truncate(0)
     idle = writer

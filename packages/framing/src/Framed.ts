@@ -47,7 +47,8 @@ export interface FramedOptions {
   /**
    * How long the rest of a frame may take: from when its first bytes are here and more is waited for, until its last. Then
    * the stream ends with `FrameTimeout`; sending goes on. The time between frames is not counted, nor the time in which
-   * nobody receives, nor a frame too long that a codec skips. Default 30 s, `"Infinity"` for ever.
+   * nobody receives, nor a frame too long that a codec skips. Default 30 s, `"Infinity"` for ever; where somebody hears of the
+   * `Progress`, as the deadlines of a server do, it is theirs to keep the time, and the default is for ever.
    */
   readonly frameTimeout?: Duration.Input
 }
@@ -134,10 +135,7 @@ export const make = <In, Out>(
   connection: Connection.Connection,
   codec: Codec.Codec<In, Out>,
   options?: FramedOptions
-): Framed<In, Out> => {
-  const { frameTimeout = "30 seconds" } = options ?? {}
-  return speak(new Inbound(connection), codec, { frameTimeout })
-}
+): Framed<In, Out> => speak(new Inbound(connection), codec, options)
 
 const speak = <In, Out>(
   inbound: Inbound,

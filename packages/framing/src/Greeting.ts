@@ -5,6 +5,11 @@
  * client   hello ->
  * server   <- Agreed { agreed }       then, on the same connection: speak(agreed), with its codecs and its limit
  *          <- Refused { refusal }     then FIN
+ *
+ * where the server speaks first, as of SMTP and MySQL
+ * server   <- banner
+ * client   hello ->                   which follows from the banner; or FIN, when it will have none of it
+ * server   as above
  * ```
  *
  * @since 0.1.0
@@ -36,7 +41,11 @@ export type Welcome<Agreed, Refusal> =
  * @category models
  * @since 0.1.0
  */
-export interface Greeting<
+export type Greeting<Hello, Agreed, Refusal, Req, Res, Err = never, P = never> =
+  | ClientFirst<Hello, Agreed, Refusal, Req, Res, Err, P>
+  | ServerFirst<Hello, Agreed, Refusal, Req, Res, Err, P>
+
+interface Common<
   in out Hello,
   in out Agreed,
   in out Refusal,
@@ -47,11 +56,62 @@ export interface Greeting<
 > {
   readonly hello: Codec.Codec<Hello>
   readonly welcome: Codec.Codec<Welcome<Agreed, Refusal>>
+  readonly speak: (agreed: Agreed) => Exchange<Req, Res, Err, P>
+}
+
+/**
+ * The client says hello as soon as it is connected.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ClientFirst<
+  in out Hello,
+  in out Agreed,
+  in out Refusal,
+  in out Req,
+  in out Res,
+  in out Err = never,
+  in out P = never
+> extends Common<Hello, Agreed, Refusal, Req, Res, Err, P> {
   /** What the client says. */
   readonly offer: Hello
   /** What the server makes of it. */
   readonly agree: (hello: Hello) => Result.Result<Agreed, Refusal>
-  readonly speak: (agreed: Agreed) => Exchange<Req, Res, Err, P>
+}
+
+/**
+ * The client waits for the server's banner. `open` shows what belongs to that, whose type is the greeting's own affair.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ServerFirst<
+  in out Hello,
+  in out Agreed,
+  in out Refusal,
+  in out Req,
+  in out Res,
+  in out Err = never,
+  in out P = never
+> extends Common<Hello, Agreed, Refusal, Req, Res, Err, P> {
+  readonly open: <A>(use: <Banner>(opening: Opening<Banner, Hello, Agreed, Refusal>) => A) => A
+}
+
+/**
+ * What is said before the hello, and what it means for that.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Opening<in out Banner, in out Hello, in out Agreed, in out Refusal> {
+  readonly banner: Codec.Codec<Banner>
+  /** What the server says, made anew for each connection. */
+  readonly announce: Effect.Effect<Banner>
+  /** What the client says to it, or why it leaves. */
+  readonly offer: (banner: Banner) => Result.Result<Hello, Refusal>
+  /** What the server makes of it. */
+  readonly agree: (hello: Hello, banner: Banner) => Result.Result<Agreed, Refusal>
 }
 
 /**
@@ -98,8 +158,23 @@ export class GreetingError extends Data.TaggedError("GreetingError")<{
  * @since 0.1.0
  */
 export const make = <Hello, Agreed, Refusal, Req, Res, Err = never, P = never>(
-  greeting: Greeting<Hello, Agreed, Refusal, Req, Res, Err, P>
-): Greeting<Hello, Agreed, Refusal, Req, Res, Err, P> => greeting
+  greeting: ClientFirst<Hello, Agreed, Refusal, Req, Res, Err, P>
+): ClientFirst<Hello, Agreed, Refusal, Req, Res, Err, P> => greeting
+
+/**
+ * A greeting that the server begins, such as with its version, or a number that a password is hashed with.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const serverFirst = <Banner, Hello, Agreed, Refusal, Req, Res, Err = never, P = never>(
+  { announce, agree, banner, offer, ...common }:
+    & Common<Hello, Agreed, Refusal, Req, Res, Err, P>
+    & Opening<Banner, Hello, Agreed, Refusal>
+): ServerFirst<Hello, Agreed, Refusal, Req, Res, Err, P> => ({
+  ...common,
+  open: (use) => use({ announce, agree, banner, offer })
+})
 
 /**
  * A welcome as a schema, for `Codec.json`.
@@ -147,7 +222,7 @@ const greeted = <A, Refusal>(
   )
 
 /**
- * Greets as the client: says the offer, and speaks what was agreed on.
+ * Greets as the client: says the offer, behind the banner where there is one, and speaks what was agreed on.
  *
  * **Errors**: the refusal, or `GreetingError`. The connection is of no more use then.
  *
@@ -161,8 +236,18 @@ export const greet = <Hello, Agreed, Refusal, Req, Res, Err, P>(
 ): Effect.Effect<Greeted<Req, Res, Err, P, Reply<Res, Err, P>, Call<Req>>, Refusal | GreetingError> =>
   greeted(
     Effect.gen(function*() {
-      const framed = Framed.make(connection, Codec.duplex(greeting.welcome, greeting.hello), options)
-      yield* framed.send(greeting.offer)
+      const codec = Codec.duplex(greeting.welcome, greeting.hello)
+      const [hello, framed] = "open" in greeting
+        ? yield* greeting.open(({ banner, offer }) =>
+          Effect.gen(function*() {
+            const first = Framed.make(connection, Codec.duplex(banner, greeting.hello), options)
+            const hello = offer(yield* first.receive)
+            return [hello, yield* first.switchTo(codec)] as const
+          })
+        )
+        : [Result.succeed(greeting.offer), Framed.make(connection, codec, options)] as const
+      if (Result.isFailure(hello)) return Result.fail(hello.failure)
+      yield* framed.send(hello.success)
       const welcome = yield* framed.receive
       if (welcome._tag === "Refused") return Result.fail(welcome.refusal)
       const exchange = greeting.speak(welcome.agreed)
@@ -172,7 +257,7 @@ export const greet = <Hello, Agreed, Refusal, Req, Res, Err, P>(
   )
 
 /**
- * Greets as the server: answers the client's hello, and speaks what was agreed on.
+ * Greets as the server: says the banner where there is one, answers the client's hello, and speaks what was agreed on.
  *
  * **Errors**: the refusal, which the client has been told, or `GreetingError`. The connection is of no more use then.
  *
@@ -186,8 +271,18 @@ export const welcome = <Hello, Agreed, Refusal, Req, Res, Err, P>(
 ): Effect.Effect<Greeted<Req, Res, Err, P, Call<Req>, Reply<Res, Err, P>>, Refusal | GreetingError> =>
   greeted(
     Effect.gen(function*() {
-      const framed = Framed.make(connection, Codec.duplex(greeting.hello, greeting.welcome), options)
-      const result = greeting.agree(yield* framed.receive)
+      const codec = Codec.duplex(greeting.hello, greeting.welcome)
+      const [agree, framed] = "open" in greeting
+        ? yield* greeting.open(({ agree, announce, banner }) =>
+          Effect.gen(function*() {
+            const said = yield* announce
+            const first = Framed.make(connection, Codec.duplex(greeting.hello, banner), options)
+            yield* first.send(said)
+            return [(hello: Hello) => agree(hello, said), yield* first.switchTo(codec)] as const
+          })
+        )
+        : [greeting.agree, Framed.make(connection, codec, options)] as const
+      const result = agree(yield* framed.receive)
       if (Result.isFailure(result)) {
         yield* framed.send({ _tag: "Refused", refusal: result.failure })
         return Result.fail(result.failure)

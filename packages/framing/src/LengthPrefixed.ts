@@ -38,7 +38,8 @@
 import { ByteReader } from "./ByteReader.ts"
 import { type Framing, limitOf } from "./Codec.ts"
 import * as Decoder from "./Decoder.ts"
-import { FrameError, FrameTooLong, InvalidLength, InvalidOption, Malformed, MessageError } from "./FramingError.ts"
+import { FrameError, FrameTooLong, InvalidLength, InvalidOption, Malformed } from "./FramingError.ts"
+import { checkSize, refused } from "./internal/failure.ts"
 import type { More } from "./internal/more.ts"
 import { byteCount, oneOf } from "./internal/options.ts"
 import { skipping } from "./internal/skipping.ts"
@@ -191,35 +192,41 @@ const build = (
     ? Object.assign(plainStep, plainForms(width, littleEndian, limit))
     : step
 
+  const encode: Framing["encode"] = (message, writer) => {
+    const size = message.length + strip - header
+    checkSize(size, limit)
+    if (isWritten) {
+      if (size < fromValue) throw refused(new InvalidLength({ detail: `${size} bytes, ${fromValue} are the fewest` }))
+      writer.uint(size - fromValue, width, littleEndian)
+    } else if (strip > 0) {
+      throw refused(new Malformed({ detail: "what is stripped of a frame cannot be told from its payload" }))
+    } else {
+      const frame = new ByteReader()
+      frame.push(message)
+      const value = message.length < end ? Number.NaN : valueOf(frame)
+      if (value + fromValue !== size) {
+        throw refused(
+          new InvalidLength({ detail: `the header says ${value}, the frame has ${message.length} bytes` })
+        )
+      }
+    }
+    writer.bytes(message)
+  }
+
   return {
     limit,
     decoder: Decoder.make(onTooLong === "fail" ? () => chosen : () => skipping(chosen, header)),
-    encode: (message, writer) => {
-      const size = message.length + strip - header
-      if (size > limit) throw refused(new FrameTooLong({ size, limit }))
-      if (isWritten) {
-        if (size < fromValue) throw refused(new InvalidLength({ detail: `${size} bytes, ${fromValue} are the fewest` }))
-        writer.uint(size - fromValue, width, littleEndian)
-      } else if (strip > 0) {
-        throw refused(new Malformed({ detail: "what is stripped of a frame cannot be told from its payload" }))
-      } else {
-        const frame = new ByteReader()
-        frame.push(message)
-        const value = message.length < end ? Number.NaN : valueOf(frame)
-        if (value + fromValue !== size) {
-          throw refused(
-            new InvalidLength({ detail: `the header says ${value}, the frame has ${message.length} bytes` })
-          )
-        }
-      }
-      writer.bytes(message)
-    }
+    encode
   }
 }
 
+/** The most common length without a loop, which is a third of the time of a visit. */
+const u32beAt = (bytes: Uint8Array, at: number): number =>
+  ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
+
 /** The fast forms of the plain shape. Two loops, because a call a frame is a third of the time of either. */
 const plainForms = (width: number, littleEndian: boolean, limit: number) => {
-  const sizeAt = (bytes: Uint8Array, at: number): number => {
+  const sizeAt = width === 4 && !littleEndian ? u32beAt : (bytes: Uint8Array, at: number): number => {
     let size = 0
     for (let i = 0; i < width; i++) size = size * 256 + bytes[littleEndian ? at + width - 1 - i : at + i]!
     return size
@@ -252,8 +259,6 @@ const plainForms = (width: number, littleEndian: boolean, limit: number) => {
 
 const stripped = (strip: boolean | number | undefined, end: number): number =>
   strip === undefined || strip === true ? end : strip === false ? 0 : strip
-
-const refused = (reason: MessageError["reason"]) => new MessageError({ direction: "encode", reason })
 
 interface Limit {
   readonly limit?: number

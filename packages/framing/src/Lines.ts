@@ -27,10 +27,11 @@
  *
  * @since 0.1.0
  */
-import { type Framing, limitOf } from "./Codec.ts"
+import { type FrameEncode, type Framing, limitOf } from "./Codec.ts"
 import type * as Decoder from "./Decoder.ts"
-import { BareLineFeed, ContainsDelimiter, FrameTooLong, MessageError } from "./FramingError.ts"
-import { lineForms } from "./internal/lineForms.ts"
+import { BareLineFeed, ContainsDelimiter } from "./FramingError.ts"
+import { checkSize, refused } from "./internal/failure.ts"
+import { encodeTexts, lineForms } from "./internal/lineForms.ts"
 import { oneOf } from "./internal/options.ts"
 import { onTooLongOf, type Search, searched } from "./internal/searched.ts"
 
@@ -67,6 +68,7 @@ export const make = (options: LinesOptions = {}): Framing => {
   const onTooLong = onTooLongOf(options.onTooLong, limit)
   const crEnds = !strict || ending === "crlf"
   const bareFails = strict && ending === "crlf"
+  const lastCrEnds = ending === "lf" && crEnds
 
   const search = (): Search => {
     const state: Search = {
@@ -95,19 +97,17 @@ export const make = (options: LinesOptions = {}): Framing => {
     return onTooLong === "fail" ? Object.assign(step, forms) : step
   }
 
-  return {
-    limit,
-    decoder: { start },
-    encode: (payload, writer) => {
-      const size = payload.length
-      if (size > limit) throw new MessageError({ direction: "encode", reason: new FrameTooLong({ size, limit }) })
-      const found = payload.indexOf(lf)
-      // In front of a lone LF a last CR would be read as part of the ending.
-      const index = found < 0 && ending === "lf" && crEnds && payload[size - 1] === cr ? size - 1 : found
-      if (index >= 0) throw new MessageError({ direction: "encode", reason: new ContainsDelimiter({ index }) })
-      writer.bytes(payload)
-      if (ending === "crlf") writer.byte(cr)
-      writer.byte(lf)
-    }
+  const encode: FrameEncode = (payload, writer) => {
+    checkSize(payload.length, limit)
+    const found = payload.indexOf(lf)
+    // In front of a lone LF a last CR would be read as part of the ending.
+    const index = found < 0 && lastCrEnds && payload[payload.length - 1] === cr ? payload.length - 1 : found
+    if (index >= 0) throw refused(new ContainsDelimiter({ index }))
+    writer.bytes(payload)
+    if (ending === "crlf") writer.byte(cr)
+    writer.byte(lf)
   }
+
+  const texts = encodeTexts(encode, { limit, ending: ending === "lf" ? "\n" : "\r\n", lastCrEnds })
+  return { limit, decoder: { start }, encode: Object.assign(encode, { texts }) }
 }

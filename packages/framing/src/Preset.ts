@@ -19,6 +19,7 @@
  *
  * @since 0.1.0
  */
+import * as Ber from "./Ber.ts"
 import type { Codec, Framing } from "./Codec.ts"
 import * as ContentLength from "./ContentLength.ts"
 import * as Delimited from "./Delimited.ts"
@@ -139,6 +140,16 @@ export const iso8583 = (options: Limit = {}): Framing => LengthPrefixed.u16be(op
  * @since 0.1.0
  */
 export const kafka = (options: Limit = {}): Framing => LengthPrefixed.u32be(options)
+
+/**
+ * LDAP. A frame is an `LDAPMessage` in BER, with its tag and length.
+ *
+ * **Source**: RFC 4511 sections 4.1.1 and 5.1.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const ldap = (options: Limit = {}): Framing => Ber.make(options)
 
 /**
  * The Language Server Protocol, and the Debug Adapter Protocol. A frame is a message, JSON in UTF-8, without its

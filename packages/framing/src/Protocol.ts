@@ -219,6 +219,9 @@ export const byId = <Req, Res, Err = never, P = never>(
  * A protocol whose answers come in the order of the requests, with typed errors and pushes in between. The codecs may leave
  * ids out: what they decode as one is not looked at.
  *
+ * A request that the client gives up cannot be cancelled: its answer keeps its place in the order, so it has to come, and is
+ * dropped. Where the work is worth stopping, take `byId`.
+ *
  * @category constructors
  * @since 0.1.0
  */

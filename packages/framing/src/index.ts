@@ -5,6 +5,13 @@
  */
 
 /**
+ * Values of ASN.1 in BER or DER.
+ *
+ * @since 0.1.0
+ */
+export * as Ber from "./Ber.ts"
+
+/**
  * The bytes of one direction that have arrived and have not been taken yet.
  *
  * @since 0.1.0
@@ -45,6 +52,13 @@ export * as Codec from "./Codec.ts"
  * @since 0.1.0
  */
 export * as CodecChannel from "./CodecChannel.ts"
+
+/**
+ * JSON objects and arrays one after the other, found by their brackets.
+ *
+ * @since 0.1.0
+ */
+export * as ConcatenatedJson from "./ConcatenatedJson.ts"
 
 /**
  * Frames behind headers with a Content-Length, as of LSP and DAP.
@@ -164,6 +178,13 @@ export * as OctetCounted from "./OctetCounted.ts"
  * @since 0.1.0
  */
 export * as Preset from "./Preset.ts"
+
+/**
+ * How a stream of frames gets on.
+ *
+ * @since 0.1.0
+ */
+export * as Progress from "./Progress.ts"
 
 /**
  * Requests and answers over one connection, as one value for both ends.

@@ -155,6 +155,51 @@ describe("ByteWriter", () => {
     assert.notStrictEqual(batch(100).buffer, large.buffer)
   })
 
+  it("writers that write at once do not write over each other, and what one did not use another has", () => {
+    const [one, other] = [ByteWriter.make(), ByteWriter.make()]
+    const given: Array<readonly [Uint8Array, string]> = []
+    for (let round = 0; round < 300; round++) {
+      for (const [writer, byte] of [[one, 1], [other, 2], [one, 3]] as const) writer.bytes(filled(100 + round, byte))
+      for (const writer of round % 2 === 0 ? [one, other] : [other, one]) {
+        given.push(...writer.finish().map((chunk) => [chunk, toHex(chunk)] as const))
+      }
+    }
+    const expected = (round: number) => [
+      `${"01".repeat(100 + round)}${"03".repeat(100 + round)}`,
+      "02".repeat(100 + round)
+    ]
+    given.forEach(([chunk, was], index) => {
+      const [first, second] = expected(index >> 1)
+      assert.strictEqual(was, (index % 2 === 0) === ((index >> 1) % 2 === 0) ? first : second)
+      assert.strictEqual(toHex(chunk), was)
+    })
+  })
+
+  it("text is UTF-8 wherever it stands: short, long, of characters that take more than one byte each", () => {
+    const encoder = new TextEncoder()
+    const writer = ByteWriter.make()
+    for (const character of ["a", "\u00e9", "\u20ac", "\u{1f600}", "x\ud800y", "a\u20ac"]) {
+      for (const times of [0, 1, 300, 1023, 1024, 1025, 16_384, 100_000]) {
+        const text = character.repeat(times)
+        writer.byte(0x3c)
+        writer.text(text)
+        writer.byte(0x3e)
+        const written = join(writer.finish())
+        assert.deepStrictEqual(written, encoder.encode(`<${text}>`))
+      }
+    }
+  })
+
+  it("text of single bytes is copied once, in room of its size", () => {
+    const writer = ByteWriter.make()
+    const done = work(() => {
+      writer.text("a".repeat(100_000))
+      writer.finish()
+    })
+    assert.isAtMost(done.allocated, 100_000)
+    assert.strictEqual(done.copied, 0)
+  })
+
   it("a large payload does not make the buffer of the next header large", () => {
     const writer = ByteWriter.make()
     const payload = filled(1_000_000, 1)

@@ -52,7 +52,7 @@ describe("FramingSpec.parse", () => {
     ])
     assert.deepStrictEqual(Object.values(FramingSpec.groups).flat(), FramingSpec.names)
     assert.strictEqual(new Set(FramingSpec.names).size, FramingSpec.names.length)
-    assert.strictEqual(FramingSpec.names.length, 42)
+    assert.strictEqual(FramingSpec.names.length, 45)
     for (const name of FramingSpec.names) assert.strictEqual(FramingSpec.format(parse(minimal(name))), minimal(name))
   })
 
@@ -106,6 +106,13 @@ describe("FramingSpec.parse", () => {
     })
   }
 
+  it("ber and concatenated-json take their options", () => {
+    gives(parse("ber").framing, "\x04\x81\x01a", ["\x04\x81\x01a"])
+    gives(parse("ber:minimal").framing, "\x04\x81\x01a", ["!FrameError InvalidLength @0"])
+    gives(parse("concatenated-json:limit=3").framing, "[1]{}[12]", ["[1]", "{}", "!FrameError FrameTooLong 4 > 3 @5"])
+    gives(parse("concatenated-json:elements").framing, "[1,2]", ["1", "2"])
+  })
+
   const same: ReadonlyArray<readonly [spec: string, framing: Codec.Framing, payload: string]> = [
     ["amqp", Preset.amqp(), "\x01\0\x01\0\0\0\x01a\xce"],
     ["bittorrent", Preset.bitTorrent(), "hi"],
@@ -115,6 +122,7 @@ describe("FramingSpec.parse", () => {
     ["grpc", Preset.grpc(), "\0\0\0\0\x02hi"],
     ["iso8583", Preset.iso8583(), "hi"],
     ["kafka", Preset.kafka(), "hi"],
+    ["ldap", Preset.ldap(), "0\x02hi"],
     ["lsp", Preset.lsp(), "hi"],
     ["mllp", Preset.mllp(), "hi"],
     ["modbus", Preset.modbus(), "\0\x01\0\0\0\x02hi"],

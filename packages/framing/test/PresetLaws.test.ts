@@ -95,6 +95,7 @@ const laws: Record<string, ReadonlyArray<CodecLaws.Law>> = {
   gelf: framing(Preset.gelf({ limit })),
   grpc: whole(Preset.grpc({ limit }), (payload) => join("00", uint(payload.length, 4), payload)),
   kafka: framing(Preset.kafka({ limit })),
+  ldap: whole(Preset.ldap({ limit }), (payload) => join("3081", uint(payload.length, 1), payload)),
   lsp: framing(Preset.lsp({ limit }), { header: 4096 }),
   mllp: framing(Preset.mllp({ limit }), { streams: [hex("0b611c0d"), hex("0b611c62")] }),
   modbus: whole(Preset.modbus({ limit }), (payload) => join("00010000", uint(payload.length, 2), payload)),

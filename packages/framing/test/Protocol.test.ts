@@ -153,7 +153,7 @@ describe("Protocol by id", () => {
       speak: () => whole
     })
     expectTypeOf(greeting).toEqualTypeOf<
-      Greeting.Greeting<string, number, string, string, number, boolean, Date>
+      Greeting.ClientFirst<string, number, string, string, number, boolean, Date>
     >()
   })
 })

@@ -2,8 +2,8 @@
  * Who gets in: how many connections, from where, how fast, and what becomes of the others.
  *
  * ```text
- * accepted by the kernel -> room? -> allowed? -> connections and rate of the client -> a slot, maybe parked -> TLS -> handler
- *                             '---------'------------------'------------------------------'---------'----> rejected(reason)
+ * accepted by the kernel -> (PROXY header) -> room? -> allowed? -> connections and rate of the client -> a slot, maybe parked -> TLS -> handler
+ *                               '---------'---------'------------------'------------------------------'---------'----> rejected(reason)
  * ```
  *
  * All of it is before TLS: who is turned away has cost no handshake, and a connection in its handshake has a slot.
@@ -20,6 +20,10 @@ import type * as Duration from "effect/Duration"
  * - `parked`: no slot became free while it was parked.
  * - `denied`: its address is in `deny`, or there is an `allow` and it is not in that.
  * - `clientConnections`, `clientRate`: its client has too many connections, or opens them too fast.
+ * - `untrusted`: it has to say a PROXY header, and is in no trusted network.
+ * - `noHeader`: it was over before its PROXY header: FIN before the first byte, or RST. Probes do that.
+ * - `headerTimeout`, `badHeader`: its PROXY header was not whole in time, or is none.
+ * - `headers`: of those whose PROXY header had not come, it had waited longest when one more came than may wait.
  * - `handshake`: TLS failed.
  * - `draining`: the server's stop was over before it had its turn.
  * - `descriptors`, `backlog`: the listener shed it, as `AcceptShed` of core says.
@@ -33,6 +37,11 @@ export type Reason =
   | "denied"
   | "clientConnections"
   | "clientRate"
+  | "untrusted"
+  | "noHeader"
+  | "headerTimeout"
+  | "badHeader"
+  | "headers"
   | "handshake"
   | "draining"
   | "descriptors"

@@ -16,6 +16,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
+import { Budget, Shared } from "./internal/Budget.ts"
 import { Consumer, emptyCounts, type Frame, type Pool, type Publication } from "./internal/Consumer.ts"
 
 /**
@@ -140,7 +141,8 @@ export interface Member {
 export interface BroadcastOptions {
   /**
    * Bytes that may wait for all consumers together, a message counted for each of them. Above it the one that holds the most
-   * loses its queue, where its policy drops messages, else its connection; then the next. Default 64 MiB.
+   * loses its queue, where its policy drops messages, else its connection; then the next. Default 64 MiB. What joins in the
+   * handler of a server is within `ServerOptions.broadcastBudget` as well.
    */
   readonly budget?: number | "unbounded"
   /** Told of each drop when it happens. It must return soon, and not throw. */
@@ -160,7 +162,10 @@ export interface BroadcastOptions {
  * @since 0.1.0
  */
 export interface Broadcast<in out A> {
-  /** The connection is a member until the scope closes, or it ends. It stays the caller's, who may send on it, too. */
+  /**
+   * The connection is a member until the scope closes, or it ends. It stays the caller's, who may send on it, too. In the
+   * handler of a server it is the server, too, that tells of drops: by `Dropped` events and in its metrics.
+   */
   readonly join: (
     connection: Connection.Connection,
     options?: ConsumerOptions<A>
@@ -189,11 +194,9 @@ export const make = <A>(
 ): Effect.Effect<Broadcast<A>> =>
   Effect.map(Effect.context(), (context) => {
     const members = new Set<Consumer<A>>()
+    const budget = new Budget(options.budget ?? 67_108_864)
     const pool: Pool<A> = {
       run: Effect.runForkWith(context),
-      budget: bound(options.budget ?? 67_108_864),
-      onDrop: options.onDrop,
-      slow: new Set(),
       tooSlow: (what) => new SlowConsumer(what),
       left: (consumer) => members.delete(consumer),
       counts: emptyCounts()
@@ -224,11 +227,13 @@ export const make = <A>(
       join: (connection, how = {}) =>
         Effect.map(
           Effect.acquireRelease(
-            Effect.sync(() => {
+            Effect.map(Shared, (server) => {
               const consumer = new Consumer<A>(connection, pool, {
                 policy: how.policy ?? "disconnect",
                 maxBytes: bound(how.maxBytes ?? 1_048_576),
-                maxMessages: bound(how.maxMessages ?? 1024)
+                maxMessages: bound(how.maxMessages ?? 1024),
+                budgets: server === undefined ? [budget] : [budget, server.budget],
+                onDrop: [options.onDrop, server?.dropped].filter((tell) => tell !== undefined)
               })
               members.add(consumer)
               return consumer

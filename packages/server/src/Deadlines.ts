@@ -15,8 +15,9 @@
  * @since 0.1.0
  */
 import type { Connection } from "@framewire/core"
+import { Progress as Heard } from "@framewire/framing"
 import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
+import type * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -28,21 +29,13 @@ import type { Handler } from "./Handler.ts"
 import { type Limits, Watched } from "./internal/Watched.ts"
 
 /**
- * How many frames a connection has brought: written by whoever decodes, read by the deadlines.
+ * How many frames a connection has brought: told by `Framed`, heard by the deadlines. A handler that decodes by itself and
+ * never tells has frames that nobody knows: its first byte counts as its first frame, and `frame` and `minRate` do not hold.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Progress {
-  /**
-   * To be called after each batch that was decoded, with the frames that were whole and the bytes that wait for the rest of
-   * theirs, `ByteReader.length`. A handler that never calls it has frames that nobody knows: its first byte counts as its
-   * first frame, and `frame` and `minRate` do not hold.
-   */
-  took(frames: number, pending: number): void
-  /** Requests that the handler works on while it receives: with one of them the peer waits for us and is not idle. */
-  working: number
-}
+export type Progress = Heard.Progress
 
 /**
  * The progress of the connection whose handler runs. Where no deadlines are kept it is for nobody.
@@ -50,9 +43,7 @@ export interface Progress {
  * @category references
  * @since 0.1.0
  */
-export const Progress: Context.Reference<Progress> = Context.Reference("@framewire/server/Deadlines/Progress", {
-  defaultValue: (): Progress => ({ took() {}, working: 0 })
-})
+export const Progress: Context.Reference<Progress> = Heard.Progress
 
 /**
  * When a connection has to give way to a new one, so that load spreads over new servers.

@@ -7,8 +7,9 @@
  * @since 0.1.0
  */
 import type { Connection, TransportError } from "@framewire/core"
-import { ByteWriter, Codec, Framed, type FramingError, Greeting, type Protocol } from "@framewire/framing"
+import { ByteWriter, Codec, Framed, type FramingError, Greeting, Progress, type Protocol } from "@framewire/framing"
 import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -110,9 +111,13 @@ export const respond: {
 ): Handler<Err | HandlerError | Protocol.DuplicateRequest | Refusal | Greeting.GreetingError, R> =>
 (connection) => {
   if ("speak" in protocol) {
-    return Effect.flatMap(
-      Greeting.welcome(protocol, connection, options),
-      ({ exchange, framed }) => converse(framed, exchange, answer, options)
+    return Progress.Progress.pipe(
+      // The hello is the first frame: one clock is enough.
+      Effect.map((progress) =>
+        Progress.isKept(progress) ? { greetingTimeout: Duration.infinity, ...options } : options
+      ),
+      Effect.flatMap((options) => Greeting.welcome(protocol, connection, options)),
+      Effect.flatMap(({ exchange, framed }) => converse(framed, exchange, answer, options))
     )
   }
   if ("answers" in protocol) {

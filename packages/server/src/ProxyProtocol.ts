@@ -17,6 +17,7 @@
 import { Address, type Connection, HandshakeReason, type Tls, TransportError, TransportReason } from "@framewire/core"
 import { ByteReader, Decoder, FramingError, ProxyHeader } from "@framewire/framing"
 import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -41,6 +42,21 @@ export interface ProxyOptions {
   readonly timeout?: Duration.Input
   /** What may follow the 16 fixed bytes of version 2. Default 8 KiB. */
   readonly limit?: number
+}
+
+/**
+ * As `ServerOptions.proxy`.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface ServerProxyOptions extends ProxyOptions {
+  /**
+   * Connections whose header has not come yet. They are bounded apart from those that are served, so that neither takes the
+   * others' room. One more, and the one that has waited longest is reset: a proxy's header comes at once, what waits is
+   * something else. Default 256.
+   */
+  readonly maxPending?: number
 }
 
 /**
@@ -105,6 +121,25 @@ export interface Proxied extends Connection.Connection {
   readonly header: ProxyHeader.ProxyHeader
 }
 
+/**
+ * Who forwards a connection, and all that the header says.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Forwarding = Pick<Proxied, "proxy" | "header">
+
+/**
+ * Of the connection whose handler runs, as the server's `proxy` read it; undefined where the server has none.
+ *
+ * @category references
+ * @since 0.1.0
+ */
+export const Current: Context.Reference<Forwarding | undefined> = Context.Reference(
+  "@framewire/server/ProxyProtocol/Current",
+  { defaultValue: (): Forwarding | undefined => undefined }
+)
+
 type Batch = NonEmptyReadonlyArray<Uint8Array>
 
 class Forwarded extends Delegate implements Proxied {
@@ -165,7 +200,15 @@ class Forwarded extends Delegate implements Proxied {
   }
 }
 
-const trust = (trusted: ReadonlyArray<string>): (address: Address.Address) => boolean => {
+/**
+ * Whether a header from there is believed.
+ *
+ * **Errors**: throws `InvalidOption` for what is neither an address, nor a network, nor `unix`.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const trusts = ({ trusted }: ProxyOptions): (address: Address.Address) => boolean => {
   const networks = trusted.filter((text) => text !== "unix").map((value) => {
     const network = Address.parseNetwork(value)
     if (Result.isSuccess(network)) return network.success
@@ -193,7 +236,7 @@ const trust = (trusted: ReadonlyArray<string>): (address: Address.Address) => bo
 export const read = (
   options: ProxyOptions
 ): (connection: Connection.Connection) => Effect.Effect<Proxied, ProxyError | TransportError.ReceiveError> => {
-  const isTrusted = trust(options.trusted)
+  const isTrusted = trusts(options)
   const codec = ProxyHeader.make(options.limit === undefined ? {} : { limit: options.limit })
   const timeout = Duration.fromInputUnsafe(options.timeout ?? "5 seconds")
   return (connection) => {
@@ -244,6 +287,9 @@ export const read = (
 /**
  * A handler for connections that come through a proxy: it gets each with the client's address, behind the header and, where
  * `tls` is asked for, behind the handshake.
+ *
+ * It is for one who listens without a server: the admission of a server would know the proxies, not the clients. A server
+ * has `ServerOptions.proxy`.
  *
  * **Errors**: those of `read`, and `HandshakeError`.
  *

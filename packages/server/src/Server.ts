@@ -22,21 +22,25 @@ import type * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Pull from "effect/Pull"
+import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import * as Admission from "./Admission.ts"
+import * as Deadlines from "./Deadlines.ts"
 import type { DrainReport } from "./DrainReport.ts"
 import type { Handler } from "./Handler.ts"
+import { Budget, Shared } from "./internal/Budget.ts"
 import { drain } from "./internal/drain.ts"
 import * as Gate from "./internal/Gate.ts"
 import { inSpan } from "./internal/inSpan.ts"
 import * as Serving from "./internal/Serving.ts"
 import * as Watch from "./internal/Watch.ts"
+import type * as ProxyProtocol from "./ProxyProtocol.ts"
 import type * as ServerEvent from "./ServerEvent.ts"
 
 export {
@@ -59,7 +63,9 @@ export {
 /**
  * Where and how to serve, and how to stop.
  *
- * With `tls` each connection is secured before its handler gets it, and after it was admitted.
+ * ```text
+ * accept -> proxy: header -> admission: a slot -> tls: handshake -> deadlines: handler
+ * ```
  *
  * @category options
  * @since 0.1.0
@@ -67,6 +73,23 @@ export {
 export interface ServerOptions extends Omit<Listener.ListenOptions, "deferTls">, Admission.Options {
   /** Port 0 takes a free one; `Server.address` tells which. */
   readonly address: Address.Address
+  /**
+   * How long a peer may take with its first frame, with any frame, and between them. Default: on, with the values that
+   * `DeadlineOptions` tells; `"unbounded"` leaves only what `Framed` keeps by itself, `frameTimeout`.
+   */
+  readonly deadlines?: Deadlines.DeadlineOptions | "unbounded"
+  /**
+   * A proxy stands in front, and says whose each connection is by a PROXY header. It is read before anything else: limits,
+   * lists, events and the handler know the client that it names. Default: there is none, and no header is looked for.
+   *
+   * **Errors**: throws `InvalidOption` for what `trusted` or `limit` cannot be.
+   */
+  readonly proxy?: ProxyProtocol.ServerProxyOptions
+  /**
+   * Bytes that may wait for slow consumers of all broadcasts that the handlers join; above it the consumer that holds the
+   * most gives first, as `BroadcastOptions.budget` says. Default 256 MiB.
+   */
+  readonly broadcastBudget?: number | "unbounded"
   /** How long a stop lets handlers finish, after `preStopDelay`. Default 15 s. */
   readonly drainDeadline?: Duration.Input
   /**
@@ -103,7 +126,7 @@ export class Server extends Context.Service<Server, {
   }
   /** Where it is in its life. */
   readonly state: Effect.Effect<ServerEvent.ServerState>
-  /** New clients should come here: it is running, and neither suspended nor about to stop. */
+  /** New clients should come here: it is running, can accept, and is neither suspended nor about to stop. */
   readonly ready: Effect.Effect<boolean>
   /** It does its work, which includes to drain: false once it has stopped, or can accept no more. */
   readonly live: Effect.Effect<boolean>
@@ -124,6 +147,13 @@ export class Server extends Context.Service<Server, {
   readonly stopped: Effect.Effect<DrainReport, TransportError.ListenError>
 }>()("@framewire/server/Server") {}
 
+// Of accepting, when it fails for reasons that pass: a client that is gone again, no descriptors. A success begins it anew;
+// what has not passed by then does not.
+const backoff = Schedule.exponential("5 millis").pipe(
+  Schedule.modifyDelay(({ duration }) => Effect.succeed(Duration.min(duration, Duration.seconds(1)))),
+  Schedule.upTo({ duration: "1 minute" })
+)
+
 // Of the descriptors, so that enough are left for what handlers open.
 const share = 0.8
 
@@ -138,10 +168,33 @@ const settingsOf = (
   maxConnections: maxConnections ?? (freeDescriptors === undefined ? 1024 : Math.floor(share * freeDescriptors))
 })
 
+/** The server tells of each deadline that passes: nothing is left to fail with. */
+const underDeadlines = <E, R>(
+  options: Deadlines.DeadlineOptions | "unbounded",
+  handler: Handler<E, R>,
+  watch: Watch.Watch
+): Effect.Effect<Handler<unknown, R>, never, Scope.Scope> => {
+  if (options === "unbounded") return Effect.succeed(handler)
+  const { onExceeded } = options
+  const deadlines = Deadlines.make({
+    ...options,
+    onExceeded: (error, connection) => {
+      watch.exceeded(error, connection)
+      onExceeded?.(error, connection)
+    }
+  })
+  return Effect.map(deadlines, ({ guard }) => {
+    const guarded = guard(handler)
+    return (connection) =>
+      Effect.catchIf(guarded(connection), (error) => error instanceof Deadlines.DeadlineExceeded, () => Effect.void)
+  })
+}
+
 /**
  * Listens, and serves until the scope closes, which drains as `stop` does.
  *
- * **Errors**: `ListenError`. What a handler fails with ends its connection and is logged at debug level; to see it, handle
+ * **Errors**: `ListenError`. Where accepting fails for a reason that passes (`retry` is not `never`), it is tried again,
+ * within a second each time, and after a minute without success the server stops. What a handler fails with ends its connection and is logged at debug level; to see it, handle
  * it in the handler.
  *
  * @category constructors
@@ -176,16 +229,38 @@ export const make = <E, R>(
         settingsOf(options, yield* listener.freeDescriptors ?? Effect.undefined),
         tls !== undefined
       )
-      const serving = Serving.make({ gate, watch, clock, handler, tls: listener.tls, onShed })
+      const serving = Serving.make({
+        gate,
+        watch,
+        clock,
+        handler: yield* underDeadlines(options.deadlines ?? {}, handler, watch),
+        proxy: options.proxy,
+        tls: listener.tls,
+        onShed
+      })
       const handedOut = Latch.makeUnsafe()
       const stopped = Deferred.makeUnsafe<DrainReport>()
       let stopping = false
+      let accepting = true
       let failure: Cause.Cause<TransportError.ListenError> | undefined
 
       const acceptOne = Effect.suspend(() => {
         const scope = Scope.makeUnsafe()
-        return Effect.flatMap(Scope.provide(listener.accept, scope), (connection) => serving.enter(connection, scope))
-      })
+        return Effect.flatMap(Scope.provide(listener.accept, scope), (connection) => {
+          accepting = true
+          return serving.enter(connection, scope)
+        })
+      }).pipe(
+        Effect.tapError((error) =>
+          Effect.sync(() => {
+            if (error._tag !== "ListenError") return
+            // Not ready for the time being.
+            accepting = false
+            watch.acceptFailed(error)
+          })
+        ),
+        Effect.retry({ schedule: backoff, while: (error) => error._tag === "ListenError" && error.retry !== "never" })
+      )
 
       const draining = drain({ listener, handedOut: handedOut.await, serving, watch, clock, options }).pipe(
         Effect.tap((report) => Effect.sync(() => watch.moved({ _tag: "Stopped", report }))),
@@ -207,9 +282,14 @@ export const make = <E, R>(
           Pull.catchDone(() => Effect.void),
           Effect.catchCause((cause) => {
             failure = cause
+            accepting = false
             return Effect.forkDetach(stop)
           }),
-          Effect.ensuring(Latch.open(handedOut))
+          Effect.ensuring(Latch.open(handedOut)),
+          Effect.provideService(Shared, {
+            budget: new Budget(options.broadcastBudget ?? 268_435_456, watch.waiting),
+            dropped: watch.dropped
+          })
         ),
         { uninterruptible: true }
       )
@@ -224,7 +304,7 @@ export const make = <E, R>(
         connections: Effect.sync(serving.active),
         admission: { settings: gate.settings, set: gate.set },
         state: Effect.sync(watch.state),
-        ready: Effect.sync(() => watch.state()._tag === "Running" && failure === undefined),
+        ready: Effect.sync(() => watch.state()._tag === "Running" && accepting),
         live: Effect.sync(() => watch.state()._tag !== "Stopped" && failure === undefined),
         events: watch.events,
         suspend: Effect.uninterruptible(Effect.andThen(listener.suspend, moveFrom("Running", "Suspended"))),

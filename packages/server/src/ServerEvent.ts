@@ -5,7 +5,10 @@
  */
 import type { Address, Connection, ConnectionState, TransportError } from "@framewire/core"
 import type { Reason } from "./Admission.ts"
+import type { DropReason } from "./Broadcast.ts"
+import type { DeadlineExceeded } from "./Deadlines.ts"
 import type { DrainReport } from "./DrainReport.ts"
+import type { ProxyError } from "./ProxyProtocol.ts"
 
 /**
  * How far a stop has come.
@@ -48,8 +51,12 @@ export type ServerState =
  * - `Moved`: the server, to another state.
  * - `Accepted`: the handler has the connection.
  * - `Parked`: it waits for a slot.
- * - `Rejected`: it was turned away; `id` is undefined where the listener did it. `error` says how a handshake failed.
+ * - `Rejected`: it was turned away; `id` is undefined where the listener did it. `error` says how a handshake or a PROXY
+ *   header failed.
+ * - `Exceeded`: a deadline of an accepted connection has passed; it is being reset.
+ * - `Dropped`: messages of a `Broadcast` that it joined did not reach it.
  * - `Closed`: an accepted connection is over.
+ * - `AcceptFailed`: the listener could not accept; it is tried again, unless the server stops for that.
  *
  * @category models
  * @since 0.1.0
@@ -62,8 +69,24 @@ export type Happened =
     readonly id: number | undefined
     readonly client: Address.Address
     readonly reason: Reason
-    readonly error: TransportError.HandshakeError | undefined
+    readonly error: TransportError.HandshakeError | TransportError.ReceiveError | ProxyError | undefined
   }
+  | {
+    readonly _tag: "Exceeded"
+    readonly id: number
+    readonly client: Address.Address
+    readonly which: DeadlineExceeded["which"]
+    readonly afterMillis: number
+  }
+  | {
+    readonly _tag: "Dropped"
+    readonly id: number
+    readonly client: Address.Address
+    readonly reason: DropReason
+    readonly messages: number
+    readonly bytes: number
+  }
+  | { readonly _tag: "AcceptFailed"; readonly error: TransportError.ListenError }
   | {
     readonly _tag: "Closed"
     readonly id: number

@@ -68,6 +68,49 @@ export const duration: Metric.Histogram<number> = Metric.histogram("tcp.server.c
 })
 
 /**
+ * Deadlines of connections that have passed, by `reason`.
+ *
+ * @category metrics
+ * @since 0.1.0
+ */
+export const exceeded: Metric.Counter<number> = Metric.counter("tcp.server.connection.deadline", {
+  description: "Connections reset because a deadline has passed, by reason",
+  incremental: true
+})
+
+/**
+ * Accepts that failed, by `error.type`.
+ *
+ * @category metrics
+ * @since 0.1.0
+ */
+export const acceptFailed: Metric.Counter<number> = Metric.counter("tcp.server.accept.failed", {
+  description: "Accepts that failed, by error",
+  incremental: true
+})
+
+/**
+ * Messages of broadcasts that did not reach a consumer, by `reason`.
+ *
+ * @category metrics
+ * @since 0.1.0
+ */
+export const dropped: Metric.Counter<number> = Metric.counter("tcp.server.broadcast.dropped", {
+  description: "Messages of broadcasts that did not reach a consumer, by reason",
+  incremental: true
+})
+
+/**
+ * Bytes of broadcasts that wait for slow consumers now.
+ *
+ * @category metrics
+ * @since 0.1.0
+ */
+export const waiting: Metric.Gauge<number> = Metric.gauge("tcp.server.broadcast.waiting", {
+  description: "Bytes of broadcasts that wait for slow consumers"
+})
+
+/**
  * Of TLS handshakes; `error.type` says why one failed.
  *
  * @category metrics

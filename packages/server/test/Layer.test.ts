@@ -106,7 +106,7 @@ describe("Server.layer", () => {
 })
 
 describe("a listener that can accept no more", () => {
-  const reason = new TransportReason.ResourceExhausted({ code: "EMFILE" })
+  const reason = new TransportReason.Unknown({ code: "EBADF" })
   const error = new TransportError.ListenError({ reason, local: options.address })
 
   it.live("stops the server, and `stopped` says why", () =>

@@ -1,11 +1,16 @@
 // What a server tells of itself: metrics by the names of the page, spans, events; and TLS, which comes after admission.
 import { assert, describe, it } from "@effect/vitest"
 import { type Connection, type Listener, Transport } from "@framewire/core"
-import { Admission, Server, type ServerEvent, ServerMetrics } from "@framewire/server"
+import { MemoryNetwork, MemoryTransport } from "@framewire/core/testing"
+import { Admission, Broadcast, Server, type ServerEvent, ServerMetrics } from "@framewire/server"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
+import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
+import * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
+import * as TestClock from "effect/testing/TestClock"
 import * as Tracer from "effect/Tracer"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
@@ -15,10 +20,15 @@ import { bounded, connections, eventually, lines, options, portOf, RawClient } f
 const echo = Server.respond(lines, Effect.succeed<string>)
 const bytes = (text: string) => new TextEncoder().encode(text)
 
-/** The rows of the table of metrics on the page: name, type, attributes beside the common ones, meaning. */
-const rows = readFileSync(join(import.meta.dirname, "../README.md"), "utf8").split("\n")
-  .filter((line) => line.startsWith("| `tcp."))
-  .map((line) => line.split("|").map((cell) => cell.trim().replaceAll("`", "")).slice(1, -1))
+/** The rows of a table of the page, by the head of its first column: their cells. */
+const table = (head: string): ReadonlyArray<ReadonlyArray<string>> => {
+  const [, after = ""] = readFileSync(join(import.meta.dirname, "../README.md"), "utf8").split(`| ${head} `)
+  const lines = after.slice(0, after.indexOf("\n\n")).split("\n").slice(2)
+  return lines.map((line) => line.split("|").map((cell) => cell.trim().replaceAll("`", "")).slice(1, -1))
+}
+
+// Name, type, attributes beside the common ones, meaning.
+const rows = table("metric")
 
 const common = ["server.address", "server.port", "network.transport", "network.type", "tls.established"]
 
@@ -52,6 +62,28 @@ const busyDay = Effect.gen(function*() {
   return { server, report: yield* server.stop }
 })
 
+/** What else can happen: a deadline passes, an accept fails, a slow consumer loses a message. */
+const badDay = Effect.gen(function*() {
+  const broadcast = yield* Broadcast.make(lines.server)
+  const joined = Latch.makeUnsafe()
+  const server = yield* Server.make(
+    { ...options, linger: 0, deadlines: { firstFrame: "1 second" } },
+    (connection) =>
+      Effect.gen(function*() {
+        yield* broadcast.join(connection, { policy: "dropNewest", maxMessages: 1 })
+        joined.openUnsafe()
+        yield* Effect.forever(connection.receive).pipe(Pull.catchDone(() => Effect.void))
+      })
+  )
+  yield* (yield* MemoryNetwork.MemoryNetwork).acceptError()
+  yield* TestClock.adjust("1 second")
+  yield* Transport.connect(server.address, { linger: 0 })
+  yield* joined.await
+  yield* broadcast.publishAll(["a".repeat(10), "b", "c", "d"])
+  yield* TestClock.adjust("2 seconds")
+  return server
+})
+
 describe("ServerMetrics", () => {
   it("are those of the table on the page, by name, type and description", () => {
     assert.deepStrictEqual(
@@ -62,7 +94,11 @@ describe("ServerMetrics", () => {
 
   it.live("have the attributes of the table, and no address of a peer", () =>
     bounded(Effect.gen(function*() {
-      const snapshot = yield* measured(busyDay)
+      const bad = yield* Effect.provide(
+        measured(badDay),
+        Layer.provideMerge(MemoryTransport.layer({ buffer: 4 }), TestClock.layer())
+      )
+      const snapshot = [...yield* measured(busyDay), ...bad]
       const seen = new Map<string, Set<string>>()
       for (const { attributes, id } of snapshot) {
         const names = seen.get(id) ?? new Set()
@@ -114,6 +150,14 @@ describe("ServerMetrics", () => {
     })))
 })
 
+const proxied = Effect.gen(function*() {
+  const server = yield* Server.make({ ...options, proxy: { trusted: ["127.0.0.1"] } }, echo)
+  const client = yield* RawClient.connect(server.address, { finishes: true })
+  client.write("PROXY UNKNOWN\r\nhello\n")
+  yield* client.received(6)
+  yield* server.stop
+})
+
 describe("spans", () => {
   it.live("of the listener, of each connection with its handshake inside, and of the stop", () =>
     bounded(Effect.gen(function*() {
@@ -126,11 +170,14 @@ describe("spans", () => {
         }
       })
       yield* Effect.provideService(busyDay, Tracer.Tracer, tracer)
+      yield* Effect.provideService(proxied, Tracer.Tracer, tracer)
       const names = (name: string) => spans.filter((span) => span.name === name)
-      assert.lengthOf(names("tcp.listen"), 1)
-      // One was served, and one spoke no TLS.
-      assert.lengthOf(names("tcp.connection"), 2)
-      assert.lengthOf(names("tcp.drain"), 1)
+      assert.lengthOf(names("tcp.listen"), 2)
+      // One was served, one spoke no TLS, and one came through a proxy.
+      assert.lengthOf(names("tcp.connection"), 3)
+      assert.lengthOf(names("tcp.proxy_header"), 1)
+      assert.lengthOf(names("tcp.drain"), 2)
+      assert.sameMembers([...new Set(spans.map(({ name }) => name))], table("span").map(([name]) => name))
       for (const [index, handshake] of names("tcp.handshake").entries()) {
         assert.strictEqual(
           handshake.parent.pipe((it) => it._tag === "Some" ? it.value : undefined),

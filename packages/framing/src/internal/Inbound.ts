@@ -7,6 +7,9 @@ import type * as Fiber from "effect/Fiber"
 import * as Pull from "effect/Pull"
 import * as ByteReader from "../ByteReader.ts"
 import { FrameError, FrameTimeout, type MessageError, Truncated } from "../FramingError.ts"
+import * as Progress from "../Progress.ts"
+
+const defaultMillis = 30_000
 
 export type InboundError = TransportError.ReceiveError | FrameError | MessageError
 
@@ -27,8 +30,8 @@ export class Inbound {
   owner: object | undefined
   /** Bytes that come next and that a stream of raw bytes is to take, or nobody. */
   raw = 0
-  /** How long a frame may take. */
-  millis = Number.POSITIVE_INFINITY
+  /** How long a frame may take; undefined until somebody waits, where nobody said. */
+  millis: number | undefined
   /** When the frame that has begun has to be whole. */
   #deadline: number | undefined
   /** Somebody waits for the rest of it. */
@@ -47,9 +50,13 @@ export class Inbound {
       if (2 * fiber.currentOpCount > fiber.cache.maxOpsBeforeYield) return again
       if (this.owner !== owner) return Inbound.stale
       const found = takesRaw || this.#isPastRaw() ? look() : this.fail() ?? this.#endedInRaw()
+      const progress = fiber.getRef(Progress.Progress)
+      progress.took(found === undefined ? 0 : 1, this.reader.length)
       if (found === undefined) {
+        // One clock is enough.
+        this.millis ??= Progress.isKept(progress) ? Number.POSITIVE_INFINITY : defaultMillis
         if (this.reader.length === 0 || this.millis === Number.POSITIVE_INFINITY) return idle
-        return Pull.matchEffect(this.#inTime(fiber), arrived)
+        return Pull.matchEffect(this.#inTime(fiber, this.millis), arrived)
       }
       this.#deadline = undefined
       if (this.reader.length === 0) this.#stopAlarm()
@@ -108,9 +115,12 @@ export class Inbound {
   }
 
   /** The next batch; when the deadline of the frame is over first, the stream ends with `FrameTimeout`. */
-  #inTime(fiber: Fiber.Fiber<unknown, unknown>): Pull.Pull<void, TransportError.ReceiveError> {
+  #inTime(
+    fiber: Fiber.Fiber<unknown, unknown>,
+    millis: number
+  ): Pull.Pull<void, TransportError.ReceiveError> {
     const clock = fiber.getRef(Clock.Clock)
-    this.#deadline ??= clock.currentTimeMillisUnsafe() + this.millis
+    this.#deadline ??= clock.currentTimeMillisUnsafe() + millis
     this.#waiting = true
     if (this.#alarm === undefined) {
       // The microtask runs when this fiber leaves the stack: when it has to wait.
@@ -153,7 +163,7 @@ export class Inbound {
   readonly #expire = Effect.uninterruptible(Effect.suspend(() => {
     const { reader } = this
     const need = reader.needed === 0 ? undefined : reader.needed
-    const reason = new FrameTimeout({ have: reader.length, need, millis: this.millis })
+    const reason = new FrameTimeout({ have: reader.length, need, millis: this.millis ?? defaultMillis })
     this.failure = new FrameError({ reason, offset: reader.offset, head: reader.peek(16) })
     return this.connection.shutdownRead
   }))

@@ -1,6 +1,9 @@
 /** The fast forms of lines: many at once where they lie whole in one piece. */
+import type { ByteWriter } from "../ByteWriter.ts"
+import type { Encode } from "../Codec.ts"
 import type * as Decoder from "../Decoder.ts"
-import { textOf } from "./utf8.ts"
+import { hasLoneSurrogate } from "./surrogates.ts"
+import { bytesOf, textOf } from "./utf8.ts"
 
 const lf = 0x0a
 const cr = 0x0d
@@ -56,4 +59,29 @@ export const lineForms = ({ bareFails, crEnds, limit }: LineRules) => {
     }
   }
   return forms
+}
+
+// What is joined at once, in characters.
+const maxJoined = 262_144
+
+/** Lines of text: joined and encoded at once where none of them has to be looked at closely. */
+export const encodeTexts = (encode: Encode<Uint8Array>, { ending, lastCrEnds, limit }: {
+  readonly limit: number
+  readonly ending: "\n" | "\r\n"
+  /** A CR at the end of a line would be read as part of its ending. */
+  readonly lastCrEnds: boolean
+}) =>
+(lines: ReadonlyArray<string>, writer: ByteWriter): void => {
+  if (lines.length === 0) return
+  let size = 0
+  const isPlain = (line: string) => {
+    size += line.length
+    // A character of UTF-16 is three bytes at most.
+    return line.length * 3 <= limit && !line.includes("\n") && !(lastCrEnds && line.endsWith("\r"))
+  }
+  if (lines.every(isPlain) && size <= maxJoined) {
+    const text = lines.join(ending) + ending
+    if (!hasLoneSurrogate(text)) return writer.text(text)
+  }
+  for (const line of lines) encode(bytesOf(line), writer)
 }

@@ -1,7 +1,9 @@
 /** The framings that a spec can name, by what tells their frames apart, with the options that each has. */
+import * as Ber from "../Ber.ts"
 import * as Checked from "../Checked.ts"
 import * as Cobs from "../Cobs.ts"
 import type { Framing } from "../Codec.ts"
+import * as ConcatenatedJson from "../ConcatenatedJson.ts"
 import * as ContentLength from "../ContentLength.ts"
 import * as Delimited from "../Delimited.ts"
 import * as FixedLength from "../FixedLength.ts"
@@ -129,9 +131,14 @@ const fixed: Entry = {
   make: (given) => FixedLength.make({ size: Number(given["size"]), allowTruncated: "allowTruncated" in given })
 }
 
-const varint: Entry = {
+const minimal = (make: (options: Limit & { readonly minimal: boolean }) => Framing): Entry => ({
   options: { minimal: flag, limit: bytes },
-  make: (given) => Varint.make({ minimal: "minimal" in given, ...limitOf(given) })
+  make: (given) => make({ minimal: "minimal" in given, ...limitOf(given) })
+})
+
+const concatenatedJson: Entry = {
+  options: { elements: flag, limit: bytes },
+  make: (given) => ConcatenatedJson.make({ elements: "elements" in given, ...limitOf(given) })
 }
 
 const checksums: Readonly<Record<string, Checked.Checksum>> = {
@@ -185,6 +192,7 @@ export const catalogue: Readonly<Record<string, Readonly<Record<string, Entry>>>
     delimited,
     slip: skippable(Slip.make),
     cobs: skippable(Cobs.make),
+    "concatenated-json": concatenatedJson,
     "json-seq": skippable(JsonSequence.framing)
   },
   "by a length": {
@@ -196,7 +204,8 @@ export const catalogue: Readonly<Record<string, Readonly<Record<string, Entry>>>
     u32be: limited(LengthPrefixed.u32be),
     u32le: limited(LengthPrefixed.u32le),
     length,
-    varint,
+    varint: minimal(Varint.make),
+    ber: minimal(Ber.make),
     netstring: limited(Netstring.make),
     octets: limited(OctetCounted.make),
     "content-length": limited(ContentLength.make),
@@ -215,6 +224,7 @@ export const catalogue: Readonly<Record<string, Readonly<Record<string, Entry>>>
     grpc: limited(Preset.grpc),
     iso8583: limited(Preset.iso8583),
     kafka: limited(Preset.kafka),
+    ldap: limited(Preset.ldap),
     lsp: limited(Preset.lsp),
     mllp: limited(Preset.mllp),
     modbus: limited(Preset.modbus),

@@ -3,7 +3,9 @@
  * entry translates what the options mean there (research/framing.md §2.0).
  */
 import {
+  Ber,
   Codec,
+  ConcatenatedJson,
   Decoder,
   Delimited,
   FixedLength,
@@ -147,6 +149,8 @@ const erlang = (config: Config, packet: unknown): Codec.Framing | Missing => {
         ? Delimited.make({ delimiter, keep: true, limit: limit - 1 })
         : Delimited.make({ delimiter, keep: true, limit: number(config, "lineLength"), onTooLong: "truncate" })
     }
+    case "asn1":
+      return Ber.make({ limit })
     case "tpkt":
       return LengthPrefixed.make({ offset: 2, width: 2, counts: "frame", strip: false })
     case "sunrm":
@@ -216,7 +220,11 @@ const vendors: Record<string, (config: Config) => Vendor> = {
   "netty.varint32": () => Varint.make({ limit: unlimited }),
   "netty.varint32Prepender": () => Varint.make({ limit: unlimited }),
   "netty.fixed": (config) => FixedLength.make({ size: number(config, "frameLength") }),
-  "netty.json": () => missing("objects by their braces"),
+  "netty.json": (config) =>
+    ConcatenatedJson.make({
+      elements: config["streamArrayElements"] === true,
+      limit: number(config, "maxObjectLength")
+    }),
   "netty.removeAfterOneByte": () => dropping(raw, 1, "first"),
 
   "tokio.lengthDelimited": (config) => {

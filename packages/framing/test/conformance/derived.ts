@@ -97,6 +97,9 @@ export const derived = (it: Case): Rule | undefined => {
   if (isCut && rest.length < got.length && rest.every((frame) => theirs.includes(frame))) return "truncate"
   if (kind.startsWith("npm.") && isSame(without(got, ""), theirs)) return "empty"
   if (kind === "twisted.netstring" && isLast && isSame(got, [...theirs.slice(0, -1), "!InvalidLength"])) return "length"
+  // They take an indefinite length as none.
+  const isIndefinite = config["packet"] === "asn1" && /^..80$/.test(theirs[got.length - 1] ?? "")
+  if (isIndefinite && isSame(got, [...theirs.slice(0, got.length - 1), "!InvalidLength"])) return "indefinite"
   if (kind === "effect.ndjson" && chunks.join("").startsWith("efbbbf") && got[0] === "!InvalidJson") return "bom"
   if (/^!Invalid(Json|Utf8)$/.test(theirs.at(-1) ?? "") && isSame(got.slice(0, theirs.length), theirs)) return "message"
   const rules = reference(it)

@@ -10,6 +10,7 @@ export const rules = {
   config: "A bad configuration is refused when the codec is built.",
   cr: "Lines end in LF or CRLF; a lone CR is data.",
   empty: "Zero-length frames are frames.",
+  indefinite: "A limit is checked on finished and unfinished frames alike; an indefinite length has nothing to check.",
   length: "A length is 2^53 - 1 at most, a varint 10 bytes at most; it is refused at the byte that goes beyond.",
   message: "A MessageError costs one message, the next is fine.",
   order: "Frames and recoverable errors come out in order: what is skipped is an error, not silence.",
@@ -32,6 +33,7 @@ export const deviations: Readonly<Record<string, readonly [rule: Rule, ...gives:
   "netty-line-13": ["pending", "61626364", "7a"],
   "netty-delim-09": ["config", "!InvalidOption"],
   "netty-delim-11": ["pending", "6162", "61", "62"],
+  "netty-json-09": ["bug", "7b7d", "7b7d", "7b7d", "7b7d"],
   "netty-varint-05": ["chunks"],
   "tokio-ld-21": ["truncated", "!Truncated"],
   "tokio-lines-01": ["tail", "6c696e652031", "6c696e652032", "6c696e652033", "", ""],
@@ -70,6 +72,7 @@ export const deviations: Readonly<Record<string, readonly [rule: Rule, ...gives:
     "!FrameTooLong"
   ],
   "erl-25": ["truncate", "504f5354202f69", "!FrameTooLong", "6f6b0a"],
+  "erl-29": ["indefinite", "!InvalidLength"],
   "erl-31": ["truncated", "61620a", "!Truncated"],
   "go-06": ["truncate", "30313233343536373839616263646566", "!FrameTooLong", "7879"],
   "effect-03": ["message", "31", "!InvalidJson", "32"],

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type { Drop, DropReason, Policy, SlowConsumer, Stats } from "../Broadcast.ts"
+import type { Budget, Holder } from "./Budget.ts"
 
 /** A message as it is sent: the same bytes for everybody. */
 export interface Frame<out A> {
@@ -28,10 +29,6 @@ export type Counts = Mutable<Omit<Stats, "dropped">> & { readonly dropped: Mutab
 /** What all members of a broadcast share. */
 export interface Pool<in out A> {
   readonly run: <E>(effect: Effect.Effect<void, E>) => Fiber.Fiber<void, E>
-  readonly budget: number
-  readonly onDrop: ((drop: Drop) => void) | undefined
-  /** Those for whom something waits. */
-  readonly slow: Set<Consumer<A>>
   readonly tooSlow: (what: Pick<SlowConsumer, "limit" | "messages" | "bytes">) => SlowConsumer
   readonly left: (consumer: Consumer<A>) => void
   readonly counts: Counts
@@ -41,6 +38,9 @@ export interface Settings<in A> {
   readonly policy: Policy<A>
   readonly maxBytes: number
   readonly maxMessages: number
+  /** Those that it lives on: its broadcast's, and its server's. */
+  readonly budgets: ReadonlyArray<Budget>
+  readonly onDrop: ReadonlyArray<(drop: Drop) => void>
 }
 
 // One write takes as much, or one message: what is on its way cannot be dropped any more.
@@ -64,7 +64,7 @@ export const emptyCounts = (): Counts => ({
   waitingBytes: 0
 })
 
-export class Consumer<in out A> {
+export class Consumer<in out A> implements Holder {
   readonly counts = emptyCounts()
   readonly lost = Deferred.makeUnsafe<never, SlowConsumer>()
 
@@ -96,7 +96,7 @@ export class Consumer<in out A> {
       from = to
     }
     for (let i = from; i < frames.length; i++) this.#add(frames[i]!, publication)
-    this.#shed()
+    for (const budget of this.#settings.budgets) budget.shed()
   }
 
   /** Those whose publisher does not wait any more. */
@@ -242,13 +242,14 @@ export class Consumer<in out A> {
 
   #disconnect(limit: SlowConsumer["limit"], reason: "disconnected" | "budget"): void {
     const { waiting: messages, waitingBytes: bytes } = this.counts
-    Deferred.doneUnsafe(this.lost, Exit.fail(this.#pool.tooSlow({ limit, messages, bytes })))
     this.end(reason)
+    // Whoever waits for this may leave at once: it has ended before.
+    Deferred.doneUnsafe(this.lost, Exit.fail(this.#pool.tooSlow({ limit, messages, bytes })))
     this.#pool.run(Effect.asVoid(this.#connection.abort))
   }
 
   /** Frees memory for others. */
-  #give(): void {
+  give(): void {
     const { policy } = this.#settings
     const queued = [...this.#queue.values()]
     if (policy === "suspend" || policy === "disconnect" || queued.length === 0) {
@@ -257,14 +258,6 @@ export class Consumer<in out A> {
     this.#queue.clear()
     this.#hold(queued, -1)
     this.#drop(queued, "budget")
-  }
-
-  #shed(): void {
-    const { budget, counts, slow } = this.#pool
-    while (counts.waitingBytes > budget) {
-      const [first, ...others] = slow
-      others.reduce((most, each) => each.counts.waitingBytes > most.counts.waitingBytes ? each : most, first!).#give()
-    }
   }
 
   #count(what: "published" | "sent", by: number): void {
@@ -278,8 +271,7 @@ export class Consumer<in out A> {
       counts.waiting += sign * frames.length
       counts.waitingBytes += bytes
     }
-    if (this.counts.waiting > 0) this.#pool.slow.add(this)
-    else this.#pool.slow.delete(this)
+    for (const budget of this.#settings.budgets) budget.hold(this, bytes)
   }
 
   #drop(frames: ReadonlyArray<Frame<A>>, reason: DropReason): void {
@@ -287,6 +279,7 @@ export class Consumer<in out A> {
     this.counts.dropped[reason] += frames.length
     this.#pool.counts.dropped[reason] += frames.length
     const bytes = frames.reduce((sum, { size }) => sum + size, 0)
-    this.#pool.onDrop?.({ connection: this.#connection, reason, messages: frames.length, bytes })
+    const drop: Drop = { connection: this.#connection, reason, messages: frames.length, bytes }
+    for (const tell of this.#settings.onDrop) tell(drop)
   }
 }

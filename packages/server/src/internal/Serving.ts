@@ -10,12 +10,14 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type { Reason } from "../Admission.ts"
 import type { Handler } from "../Handler.ts"
+import * as ProxyProtocol from "../ProxyProtocol.ts"
 import type { Gate } from "./Gate.ts"
 import { inSpan } from "./inSpan.ts"
 import { networkOf, peerOf, type Watch } from "./Watch.ts"
 
 export interface Entry {
-  readonly connection: Connection.Connection
+  /** Behind its PROXY header, once that is read. */
+  connection: Connection.Connection
   readonly began: number
   /** How far it has come: the handler has it, or it was turned away. */
   phase: "entering" | "served" | "rejected"
@@ -37,15 +39,32 @@ export interface Serving<R> {
   readonly end: () => void
 }
 
-export const make = <E, R>({ clock, gate, handler, onShed, tls, watch }: {
+const reasonOf = (error: ProxyProtocol.ProxyError | TransportError.ReceiveError): Reason => {
+  if (error._tag === "ReceiveError") return "noHeader"
+  switch (error.reason._tag) {
+    case "UntrustedProxy":
+      return "untrusted"
+    case "NoHeader":
+      return "noHeader"
+    case "TimedOut":
+      return "headerTimeout"
+    case "FrameError":
+      return "badHeader"
+  }
+}
+
+export const make = <E, R>({ clock, gate, handler, onShed, proxy, tls, watch }: {
   readonly gate: Gate
   readonly watch: Watch
   readonly clock: Clock.Clock
   readonly handler: Handler<E, R>
+  readonly proxy: ProxyProtocol.ServerProxyOptions | undefined
   readonly tls: Listener.Listener["tls"] | undefined
   readonly onShed: Listener.ListenOptions["onShed"]
 }): Serving<Exclude<R, Scope.Scope>> => {
   const entries = new Set<Entry>()
+  /** Whose PROXY header has not come, in the order in which they came. */
+  const pending = new Set<Entry>()
   const empty = Latch.makeUnsafe(true)
   let active = 0
   let closing = false
@@ -68,7 +87,8 @@ export const make = <E, R>({ clock, gate, handler, onShed, tls, watch }: {
     const { local, remote } = connection
     const began = now()
     return Effect.mapError(current, (reason) => new TransportError.HandshakeError({ reason, local, remote })).pipe(
-      Effect.flatMap((server) => connection.upgradeTls({ server })),
+      // What came with the PROXY header is the handshake's.
+      Effect.flatMap((server) => connection.upgradeTls(proxy === undefined ? { server } : { server, received: [] })),
       inSpan("tcp.handshake"),
       Effect.interruptible,
       Effect.match({
@@ -112,7 +132,6 @@ export const make = <E, R>({ clock, gate, handler, onShed, tls, watch }: {
     const { connection } = entry
     active++
     watch.active(1)
-    // What comes before TLS, such as a PROXY header, would stand here.
     const served = tls === undefined
       ? serve(entry)
       : Effect.flatMap(secure(entry, tls), (isSecured) => isSecured ? serve(entry) : Effect.void)
@@ -139,7 +158,13 @@ export const make = <E, R>({ clock, gate, handler, onShed, tls, watch }: {
     )
   }
 
-  const live = (entry: Entry, scope: Scope.Closeable) =>
+  const reject = (entry: Entry, reason: Reason, error?: ProxyProtocol.ProxyError | TransportError.ReceiveError) => {
+    if (entry.phase === "rejected") return
+    entry.phase = "rejected"
+    watch.rejected(entry.connection, reason, error)
+  }
+
+  const admit = (entry: Entry, scope: Scope.Closeable) =>
     Effect.matchCauseEffect(gate.enter(entry.connection.remote, (change) => watch.parked(entry.connection, change)), {
       onSuccess: (release) => occupy(entry, scope, release),
       onFailure: (cause) => {
@@ -152,6 +177,49 @@ export const make = <E, R>({ clock, gate, handler, onShed, tls, watch }: {
       }
     })
 
+  const introduce = ({ maxPending = 256, ...options }: ProxyProtocol.ServerProxyOptions) => {
+    const read = ProxyProtocol.read(options)
+    const trusts = ProxyProtocol.trusts(options)
+
+    const makeRoom = Effect.suspend(() => {
+      const [oldest] = pending
+      if (oldest === undefined || pending.size <= maxPending) return Effect.void
+      pending.delete(oldest)
+      reject(oldest, "headers")
+      return oldest.connection.abort
+    })
+    const readHeader = (entry: Entry) => {
+      const { connection } = entry
+      // Whom nobody trusts is reset at once, and takes no place.
+      if (trusts(connection.remote)) pending.add(entry)
+      return Effect.andThen(makeRoom, Effect.interruptible(read(connection))).pipe(
+        inSpan("tcp.proxy_header", () => ({ root: true, kind: "server", attributes: peerOf(connection.remote) })),
+        Effect.ensuring(Effect.sync(() => pending.delete(entry)))
+      )
+    }
+    return (entry: Entry, scope: Scope.Closeable) =>
+      Effect.matchCauseEffect(Effect.suspend(() => readHeader(entry)), {
+        onSuccess: (proxied) => {
+          entry.connection = proxied
+          // Itself is not in anybody's way.
+          if (!gate.isFull(entries.size - pending.size - 1)) {
+            return Effect.provideService(admit(entry, scope), ProxyProtocol.Current, proxied)
+          }
+          leave(entry)
+          if (entry.phase === "rejected") return Scope.close(scope, Exit.void)
+          entry.phase = "rejected"
+          return turnAway(proxied, scope, "full")
+        },
+        onFailure: (cause) => {
+          leave(entry)
+          const error = Option.getOrUndefined(Cause.findErrorOption(cause))
+          reject(entry, error === undefined ? "draining" : reasonOf(error), error)
+          return Scope.close(scope, Exit.void)
+        }
+      })
+  }
+  const live = proxy === undefined ? admit : introduce(proxy)
+
   return {
     entries,
     active: () => active,
@@ -162,15 +230,16 @@ export const make = <E, R>({ clock, gate, handler, onShed, tls, watch }: {
     end: () => {
       over = true
       for (const entry of entries) {
-        if (entry.phase !== "entering") continue
-        entry.phase = "rejected"
-        watch.rejected(entry.connection, "draining")
+        if (entry.phase === "entering") reject(entry, "draining")
       }
     },
     enter: (connection, scope) =>
       Effect.suspend(() => {
         if (over) return Effect.forkDetach(turnAway(connection, scope, "draining"))
-        if (gate.isFull(entries.size)) return Effect.forkDetach(turnAway(connection, scope, "full"))
+        // Behind a proxy nobody is full before it is known who they are.
+        if (proxy === undefined && gate.isFull(entries.size)) {
+          return Effect.forkDetach(turnAway(connection, scope, "full"))
+        }
         const entry: Entry = { connection, began: now(), phase: "entering" }
         entries.add(entry)
         empty.closeUnsafe()

@@ -6,6 +6,9 @@ import * as Metric from "effect/Metric"
 import * as PubSub from "effect/PubSub"
 import * as Stream from "effect/Stream"
 import type { Reason } from "../Admission.ts"
+import type { Drop } from "../Broadcast.ts"
+import type { DeadlineExceeded } from "../Deadlines.ts"
+import type { ProxyError } from "../ProxyProtocol.ts"
 import type { Happened, ServerEvent, ServerState } from "../ServerEvent.ts"
 import * as ServerMetrics from "../ServerMetrics.ts"
 
@@ -89,8 +92,13 @@ export interface Watch {
   readonly rejected: (
     connection: Pick<Connection.Connection, "remote"> & { readonly id?: number },
     reason: Reason,
-    error?: TransportError.HandshakeError
+    error?: TransportError.HandshakeError | TransportError.ReceiveError | ProxyError
   ) => void
+  readonly exceeded: (error: DeadlineExceeded, connection: Connection.Connection) => void
+  readonly acceptFailed: (error: TransportError.ListenError) => void
+  readonly dropped: (drop: Drop) => void
+  /** For slow consumers. */
+  readonly waiting: (bytes: number) => void
   readonly secured: (millis: number, error?: TransportError.HandshakeError) => void
   readonly closed: (
     connection: Connection.Connection,
@@ -117,6 +125,10 @@ export const make = (address: () => Address.Address, isSecured: boolean): Effect
       rejected: of(ServerMetrics.rejected),
       parked: of(ServerMetrics.parked),
       duration: of(ServerMetrics.duration),
+      exceeded: of(ServerMetrics.exceeded),
+      acceptFailed: of(ServerMetrics.acceptFailed),
+      dropped: of(ServerMetrics.dropped),
+      waiting: of(ServerMetrics.waiting),
       handshakeDuration: of(ServerMetrics.handshakeDuration),
       drainDuration: of(ServerMetrics.drainDuration),
       io: of(ServerMetrics.io)
@@ -161,6 +173,19 @@ export const make = (address: () => Address.Address, isSecured: boolean): Effect
         metrics.rejected({ reason }).update(1)
         publish({ _tag: "Rejected", id, client: remote, reason, error })
       },
+      exceeded: ({ afterMillis, which }, { id, remote }) => {
+        metrics.exceeded({ reason: which }).update(1)
+        publish({ _tag: "Exceeded", id, client: remote, which, afterMillis })
+      },
+      acceptFailed: (error) => {
+        metrics.acceptFailed({ "error.type": error.reason._tag }).update(1)
+        publish({ _tag: "AcceptFailed", error })
+      },
+      dropped: ({ bytes, connection: { id, remote }, messages, reason }) => {
+        metrics.dropped({ reason }).update(messages)
+        publish({ _tag: "Dropped", id, client: remote, reason, messages, bytes })
+      },
+      waiting: (bytes) => metrics.waiting().update(bytes),
       secured: (millis, error) => {
         const failed: Attributes = error === undefined ? {} : { "error.type": error.reason._tag }
         metrics.handshakeDuration(failed).update(millis / 1000)

@@ -84,10 +84,11 @@ export class Watched extends Delegate implements Progress {
   }
 
   override get receive() {
-    const received = Effect.map(this.inner.receive, (batch) => {
-      this.#got(batch)
+    const received = Effect.onExit(this.inner.receive, (exit) => {
+      // Whoever was interrupted does not wait for the peer either.
       this.#receiving = false
-      return batch
+      if (Exit.isSuccess(exit)) this.#got(exit.value)
+      return Effect.void
     })
     const receive: typeof received = Effect.withFiber((fiber) => {
       // As Framed does: a yield between the bytes and who gets them would lose them if he is interrupted.

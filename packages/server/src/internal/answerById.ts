@@ -1,6 +1,6 @@
 // Answers requests as their answers are ready, each with the id of its request.
 import type { TransportError } from "@framewire/core"
-import { ByteWriter, Codec, type Framed, type FramingError, Protocol } from "@framewire/framing"
+import { ByteWriter, Codec, type Framed, type FramingError, Progress, Protocol } from "@framewire/framing"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -30,6 +30,7 @@ export const answerById = <Req, Res, Err, P, R>(
 ): Effect.Effect<void, HandlerError | Protocol.DuplicateRequest, R> =>
   Effect.gen(function*() {
     const { connection } = framed
+    const progress = yield* Progress.Progress
     const fibers = yield* FiberSet.make<void, WriteError>()
     const fork = Effect.runForkWith(yield* Effect.context<R>())
     const running = new Map<Protocol.Id, Running>()
@@ -69,6 +70,7 @@ export const answerById = <Req, Res, Err, P, R>(
       Effect.flatMap(Effect.exit(Effect.interruptible(answering)), (exit) => reply(id, exit, entry, send)).pipe(
         Effect.ensuring(Effect.sync(() => {
           running.delete(id)
+          progress.working--
           room.openUnsafe()
         }))
       )
@@ -92,6 +94,7 @@ export const answerById = <Req, Res, Err, P, R>(
       }
       const entry: Running = { cancelled: false }
       running.set(id, entry)
+      progress.working++
       // Uninterruptible from its first step on: one that is cancelled before it began has its reply, too.
       entry.fiber = fork(run(id, entry, answering), { uninterruptible: true })
       FiberSet.addUnsafe(fibers, entry.fiber)

@@ -1,10 +1,13 @@
 import type { Transport } from "@framewire/core"
 import { NodeTransport } from "@framewire/core/node"
+import { type MemoryNetwork, MemoryTransport } from "@framewire/core/testing"
 import { Codec, Lines, Protocol } from "@framewire/framing"
-import type { Server } from "@framewire/server"
+import type { Server, ServerEvent } from "@framewire/server"
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
 import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import { readdirSync } from "node:fs"
 import * as Net from "node:net"
 
@@ -28,6 +31,48 @@ export const bounded = <A, E>(
   body: Effect.Effect<A, E, Scope.Scope | Transport.Transport>
 ): Effect.Effect<A, E | Cause.TimeoutError> =>
   Effect.scoped(body).pipe(Effect.provide(NodeTransport.layer), Effect.timeout("12 seconds"))
+
+/** On the network in memory and the test's clock, with metrics of its own. */
+export const inMemory = <A, E>(
+  body: Effect.Effect<A, E, Scope.Scope | Transport.Transport | MemoryNetwork.MemoryNetwork>,
+  network?: MemoryTransport.Options
+): Effect.Effect<A, E> =>
+  Effect.scoped(body).pipe(
+    Effect.provide(MemoryTransport.layer(network)),
+    Effect.provideService(Metric.MetricRegistry, new Map())
+  )
+
+/** What happens from now on. */
+export const eventsOf = (
+  server: Server.Server["Service"]
+): Effect.Effect<ReadonlyArray<ServerEvent.ServerEvent>, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const seen: Array<ServerEvent.ServerEvent> = []
+    yield* Effect.forkScoped(
+      Stream.runForEach(server.events, (event) => Effect.sync(() => seen.push(event))),
+      { startImmediately: true }
+    )
+    yield* Effect.yieldNow
+    return seen
+  })
+
+/** Why those were turned away. */
+export const rejections = (events: ReadonlyArray<ServerEvent.ServerEvent>): ReadonlyArray<string> =>
+  events.flatMap((event) => event._tag === "Rejected" ? [event.reason] : [])
+
+/** A counter of the server by one of its attributes. */
+export const countsOf = (
+  { id }: Metric.Counter<number>,
+  attribute = "reason"
+): Effect.Effect<Readonly<Record<string, number>>> =>
+  Effect.map(Metric.snapshot, (snapshot) =>
+    Object.fromEntries(
+      snapshot.flatMap((each) =>
+        each.id === id && "count" in each.state
+          ? [[each.attributes?.[attribute] ?? "", Number(each.state.count)]]
+          : []
+      )
+    ))
 
 /** Suspends until it is so; the bound is the test's. */
 export const eventually = (isSo: () => boolean): Effect.Effect<void> =>
