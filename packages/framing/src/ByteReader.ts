@@ -65,6 +65,8 @@ export class ByteReader {
   #last: Link | undefined
   // The farthest chunk that was looked into: a search that goes on where it stopped does not walk the list again.
   #farthest: Link | undefined
+  // From here on in the stream the bytes are lent.
+  #lentFrom = Number.POSITIVE_INFINITY
   // The buffer behind the last chunk when it is ours to append to, and how much of it is used.
   #spare: Uint8Array = empty
   #used = 0
@@ -87,6 +89,26 @@ export class ByteReader {
     }
     this.length += chunk.length
     this.#received += chunk.length
+  }
+
+  /** Adds a chunk until `keep`: what is taken of it meanwhile is a view of it, and changes with it. */
+  lend(chunk: Uint8Array): void {
+    this.#lentFrom = Math.min(this.#lentFrom, this.#received)
+    this.push(chunk)
+  }
+
+  /** Copies what still waits of the chunks that were lent. */
+  keep(): void {
+    const from = this.#lentFrom
+    this.#lentFrom = Number.POSITIVE_INFINITY
+    if (this.length === 0 || this.#received <= from) return
+    const isHeadLent = this.offset - this.#start >= from
+    if (isHeadLent) {
+      this.#head = new Uint8Array(this.#head.subarray(this.#start))
+      this.#start = 0
+    }
+    let link = isHeadLent || this.#first === undefined ? this.#first : this.#seek(from - this.offset)
+    for (; link !== undefined; link = link.next) link.bytes = new Uint8Array(link.bytes)
   }
 
   /** Says that the stream is over. */

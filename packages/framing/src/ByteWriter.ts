@@ -16,6 +16,9 @@ const slabSize = 65_536
 let slab: Uint8Array = empty
 let taken = 0
 
+// What a large batch was written to, when nobody reads it any more.
+let spare: Uint8Array = empty
+
 // From here on passing on a reference is cheaper than copying.
 const byReference = 4096
 
@@ -36,6 +39,15 @@ export class ByteWriter {
   #used = 0
   #end = 0
   #typical = minRoom
+  /** Where the room of this batch begins; below 0 where it took more than one. */
+  #start = 0
+  /** It is a buffer of its own. */
+  #isOwn = false
+  // What recycle gives back.
+  #sent: Uint8Array = empty
+  #sentFrom = 0
+  #sentTo = 0
+  #sentIsOwn = false
 
   /** Bytes written since the last `finish`. */
   get length(): number {
@@ -108,6 +120,10 @@ export class ByteWriter {
     this.#flush()
     this.#typical = Math.max(minRoom, Math.min(maxRoom, this.#copied))
     if (this.#buffer === slab && taken === this.#end) taken = this.#used
+    this.#sent = this.#start < 0 ? empty : this.#buffer
+    this.#sentFrom = this.#start
+    this.#sentTo = this.#used
+    this.#sentIsOwn = this.#isOwn
     this.#buffer = empty
     this.#flushed = 0
     this.#used = 0
@@ -117,6 +133,18 @@ export class ByteWriter {
     this.#passed = 0
     this.#copied = 0
     return chunks
+  }
+
+  /**
+   * Says that nobody reads any more what the last `finish` handed over, so that its memory may be used again: by whichever
+   * writer is next.
+   */
+  recycle(): void {
+    const sent = this.#sent
+    this.#sent = empty
+    if (this.#sentIsOwn) {
+      if (sent.length > spare.length && sent.length <= maxRoom) spare = sent
+    } else if (sent === slab && taken === this.#sentTo) taken = this.#sentFrom
   }
 
   #push(chunk: Uint8Array): void {
@@ -144,8 +172,11 @@ export class ByteWriter {
   #move(size: number): void {
     const open = this.#buffer.subarray(this.#flushed, this.#used)
     const room = Math.max(this.#typical, 2 * open.length, open.length + size)
-    if (room > slabSize / 4) {
-      this.#buffer = new Uint8Array(room)
+    const isFirst = this.#end === 0
+    this.#isOwn = room > slabSize / 4
+    if (this.#isOwn) {
+      this.#buffer = spare.length < room ? new Uint8Array(room) : spare
+      if (this.#buffer === spare) spare = empty
       this.#flushed = 0
     } else {
       if (slab.length - taken < room) {
@@ -156,6 +187,7 @@ export class ByteWriter {
       this.#flushed = taken
       taken += room
     }
+    this.#start = isFirst ? this.#flushed : -1
     this.#buffer.set(open, this.#flushed)
     this.#used = this.#flushed + open.length
     this.#end = this.#flushed + room

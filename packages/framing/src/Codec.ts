@@ -16,6 +16,7 @@ import { mapStep } from "./internal/mapStep.ts"
 import { mismatchOf, through } from "./internal/schema.ts"
 import { holdsLoneSurrogate, holdsReplacement } from "./internal/surrogates.ts"
 import { bytesOf, textOf } from "./internal/utf8.ts"
+import { withWriter } from "./internal/withWriter.ts"
 
 /**
  * What both ends of a stream agree on: `In` is what arrives, `Out` what is sent.
@@ -312,15 +313,34 @@ export const write = <In, Out>(
   }
 }
 
+/**
+ * Appends messages to the writer, or leaves the writer as it was.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const writeAll = <In, Out>(
+  self: Codec<In, Out>,
+  messages: Iterable<Out>,
+  writer: ByteWriter.ByteWriter
+): MessageError | undefined => {
+  const before = writer.length
+  try {
+    const { many } = self.encode
+    if (many !== undefined) many(Arr.fromIterable(messages), writer)
+    else for (const message of messages) self.encode(message, writer)
+    return undefined
+  } catch (error) {
+    writer.truncate(before)
+    return refusalOf(error)
+  }
+}
+
 /** The one place where what an encoder throws becomes a value. */
 const refusalOf = (error: unknown): MessageError => {
   if (error instanceof MessageError) return error
   throw error
 }
-
-// Batches share a writer, because a buffer for each costs more than writing to it. A codec that encodes within encode
-// finds none, and makes one.
-let idle: ByteWriter.ByteWriter | undefined
 
 /**
  * The bytes of some messages, ready for `Connection.sendAll`; all of them or none.
@@ -331,21 +351,11 @@ let idle: ByteWriter.ByteWriter | undefined
 export const encodeAll = <In, Out>(
   self: Codec<In, Out>,
   messages: Iterable<Out>
-): Result.Result<ReadonlyArray<Uint8Array>, MessageError> => {
-  const writer = idle ?? ByteWriter.make()
-  idle = undefined
-  try {
-    const { many } = self.encode
-    if (many !== undefined) many(Arr.fromIterable(messages), writer)
-    else for (const message of messages) self.encode(message, writer)
-    return Result.succeed(writer.finish())
-  } catch (error) {
-    return Result.fail(refusalOf(error))
-  } finally {
-    writer.truncate(0)
-    idle = writer
-  }
-}
+): Result.Result<ReadonlyArray<Uint8Array>, MessageError> =>
+  withWriter((writer) => {
+    const refused = writeAll(self, messages, writer)
+    return refused === undefined ? Result.succeed(writer.finish()) : Result.fail(refused)
+  })
 
 /**
  * Everything in a stream that is all there: the messages, and every failure with the number of messages before it.

@@ -20,6 +20,7 @@ import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Pull from "effect/Pull"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
@@ -27,7 +28,9 @@ import * as Codec from "./Codec.ts"
 import * as Decoder from "./Decoder.ts"
 import { FrameError, FrameTooLong, type MessageError } from "./FramingError.ts"
 import { Inbound } from "./internal/Inbound.ts"
+import { isDone } from "./internal/isDone.ts"
 import { byteCount } from "./internal/options.ts"
+import { withWriter } from "./internal/withWriter.ts"
 
 /**
  * What can fail while messages are received: the network, the framing, or one message.
@@ -80,11 +83,36 @@ export interface Framed<out In, in Out> {
   /** The messages until the peer's FIN. A `MessageError` ends the stream as any failure does. */
   readonly messages: Stream.Stream<In, FramedError>
 
+  /**
+   * The fast form of `receiveAll`: gives all messages of a batch to `handle` in the turn of the loop in which they arrive,
+   * until the peer's FIN. Where `handle` returns an `Exit`, as `Effect.void` is one, no fiber is woken; any other effect is
+   * run before the next batch. Messages are the handler's, for as long as it wants.
+   *
+   * **Errors**: as of `receive`, after the messages before; called again after a `MessageError` it goes on.
+   */
+  readonly receiveEach: <E = never, R = never>(
+    handle: (messages: Arr.NonEmptyReadonlyArray<In>) => Effect.Effect<void, E, R>
+  ) => Effect.Effect<void, E | FramedError, R>
+
+  /**
+   * As `receiveEach`, and copies nothing: the bytes of a message are **borrowed**. When `handle` returns, the next bytes
+   * overwrite them, of another connection even; copy what is needed for longer, by the effect that it returns, too.
+   */
+  readonly lendEach: <E = never, R = never>(
+    handle: (messages: Arr.NonEmptyReadonlyArray<In>) => Effect.Effect<void, E, R>
+  ) => Effect.Effect<void, E | FramedError, R>
+
   /** Sends one message. A `MessageError` says that nothing was written. */
   readonly send: (message: Out) => Effect.Effect<void, TransportError.SendError | MessageError>
 
   /** Sends messages in order by one write, or by none if one of them is refused. */
   readonly sendAll: (messages: Iterable<Out>) => Effect.Effect<void, TransportError.SendError | MessageError>
+
+  /**
+   * The fast form of `sendAll`, for the handler of `receiveEach` and `lendEach`: the messages are sent when it is called,
+   * whether the effect is run or not. Where the kernel has taken them at once it is an `Exit`, and their memory is used again.
+   */
+  readonly sendAllUnsafe: (messages: Iterable<Out>) => Effect.Effect<void, TransportError.SendError | MessageError>
 
   /**
    * The next `size` bytes, without framing. `frameTimeout` holds for them as for a frame.
@@ -159,6 +187,14 @@ const speak = <In, Out>(
     })
   const receiveAll = decode(Number.POSITIVE_INFINITY)
 
+  const each =
+    (lends: boolean) => <E, R>(handle: (messages: Arr.NonEmptyReadonlyArray<In>) => Effect.Effect<void, E, R>) =>
+      inbound.each(owner, () => {
+        const messages: Array<In> = []
+        inbound.failure ??= Decoder.run(step, reader, messages)
+        return Arr.isReadonlyArrayNonEmpty(messages) ? handle(messages) : undefined
+      }, lends)
+
   /** Fails where this is over. */
   const owned = <A, E>(run: () => Effect.Effect<A, E>): Effect.Effect<A, E> =>
     Effect.suspend(() => inbound.owner === owner ? run() : Inbound.stale)
@@ -167,6 +203,17 @@ const speak = <In, Out>(
       const encoded = Codec.encodeAll(codec, messages)
       return Result.isSuccess(encoded) ? connection.sendAll(encoded.success) : Effect.fail(encoded.failure)
     })
+
+  const sendAllUnsafe = (messages: Iterable<Out>) => {
+    if (inbound.owner !== owner) return Inbound.stale
+    return withWriter((writer): Effect.Effect<void, TransportError.SendError | MessageError> => {
+      const refused = Codec.writeAll(codec, messages, writer)
+      if (refused !== undefined) return Exit.fail(refused)
+      const sent = connection.sendAllUnsafe(writer.finish())
+      if (isDone(sent)) writer.recycle()
+      return sent
+    })
+  }
 
   const raw: Framed<In, Out>["raw"] = (size, options) => {
     const limit = Codec.limitOf(options?.limit)
@@ -238,9 +285,12 @@ const speak = <In, Out>(
     connection,
     receive: Effect.map(decode(1), (messages) => messages[0]),
     receiveAll,
+    receiveEach: each(false),
+    lendEach: each(true),
     messages: Stream.fromPull(Effect.succeed(receiveAll)),
     send: (message) => sendAll([message]),
     sendAll,
+    sendAllUnsafe,
     raw,
     rawStream,
     rest: Stream.fromPull(Effect.succeed(everything)),

@@ -8,6 +8,7 @@ import * as Pull from "effect/Pull"
 import * as ByteReader from "../ByteReader.ts"
 import { FrameError, FrameTimeout, type MessageError, Truncated } from "../FramingError.ts"
 import * as Progress from "../Progress.ts"
+import { isDone } from "./isDone.ts"
 
 const defaultMillis = 30_000
 
@@ -81,6 +82,63 @@ export class Inbound {
     return take
   }
 
+  /**
+   * Has `look` deal with what is here and with what comes, in the very turn in which it comes, until the peer's FIN. It
+   * gives undefined where nothing is whole. With `lends` what it takes is the platform's again when it returns.
+   */
+  each<E, R>(
+    owner: object,
+    look: () => Effect.Effect<void, E, R> | undefined,
+    lends: boolean
+  ): Effect.Effect<void, E | InboundError, R> {
+    return Effect.withFiber((fiber) => {
+      const { connection, reader } = this
+      const progress = fiber.getRef(Progress.Progress)
+      const millis = this.millis ??= Progress.isKept(progress) ? Number.POSITIVE_INFINITY : defaultMillis
+      const wait = () => {
+        if (reader.length > 0 && millis !== Number.POSITIVE_INFINITY && !reader.ended) this.#wait(fiber, millis)
+      }
+      const turn = (): Effect.Effect<void, E | InboundError, R> => {
+        if (this.owner !== owner) return Inbound.stale
+        this.#waiting = false
+        const isPastRaw = this.#isPastRaw()
+        const handled = isPastRaw ? look() : undefined
+        progress.took(handled === undefined ? 0 : 1, reader.length)
+        if (handled !== undefined) this.#deadline = undefined
+        if (reader.length === 0) this.#stopAlarm()
+        if (handled !== undefined && !isDone(handled)) {
+          return Effect.andThen(handled, Effect.suspend(() => this.fail() ?? Effect.sync(wait)))
+        }
+        const failed = this.fail() ?? (isPastRaw ? undefined : this.#endedInRaw())
+        if (failed === undefined) wait()
+        return failed ?? Effect.void
+      }
+      const arrived = (chunks: ReadonlyArray<Uint8Array>) => {
+        for (const chunk of chunks) {
+          if (lends) reader.lend(chunk)
+          else reader.push(new Uint8Array(chunk))
+        }
+        try {
+          return turn()
+        } finally {
+          reader.keep()
+        }
+      }
+      const ended = Effect.suspend(() => {
+        reader.end()
+        return turn()
+      })
+      return turn().pipe(
+        Effect.andThen(connection.receiveEach(arrived)),
+        Effect.andThen(ended),
+        Effect.ensuring(Effect.sync(() => {
+          this.#waiting = false
+          this.#stopAlarm()
+        }))
+      )
+    })
+  }
+
   #push(chunks: ReadonlyArray<Uint8Array>): void {
     for (const chunk of chunks) this.reader.push(chunk)
   }
@@ -119,6 +177,18 @@ export class Inbound {
     fiber: Fiber.Fiber<unknown, unknown>,
     millis: number
   ): Pull.Pull<void, TransportError.ReceiveError> {
+    this.#wait(fiber, millis)
+    // Pushed before anything else is done, so that an interruption has nothing to lose.
+    const arrive = Effect.map(this.connection.receive, (chunks) => this.#push(chunks))
+    return Effect.onExit(arrive, (exit) => {
+      this.#waiting = false
+      if (Exit.isFailure(exit)) this.#stopAlarm()
+      return Effect.void
+    })
+  }
+
+  /** Somebody waits for the rest of a frame, which has its time. */
+  #wait(fiber: Fiber.Fiber<unknown, unknown>, millis: number): void {
     const clock = fiber.getRef(Clock.Clock)
     this.#deadline ??= clock.currentTimeMillisUnsafe() + millis
     this.#waiting = true
@@ -132,13 +202,6 @@ export class Inbound {
         })
       })
     }
-    // Pushed before anything else is done, so that an interruption has nothing to lose.
-    const arrive = Effect.map(this.connection.receive, (chunks) => this.#push(chunks))
-    return Effect.onExit(arrive, (exit) => {
-      this.#waiting = false
-      if (Exit.isFailure(exit)) this.#stopAlarm()
-      return Effect.void
-    })
   }
 
   /**
