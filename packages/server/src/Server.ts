@@ -22,23 +22,24 @@ import type * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Pull from "effect/Pull"
-import * as Schedule from "effect/Schedule"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import * as Admission from "./Admission.ts"
-import * as Deadlines from "./Deadlines.ts"
+import type * as Deadlines from "./Deadlines.ts"
 import type { DrainReport } from "./DrainReport.ts"
 import type { Handler } from "./Handler.ts"
 import { Budget, Shared } from "./internal/Budget.ts"
 import { drain } from "./internal/drain.ts"
 import * as Gate from "./internal/Gate.ts"
 import { inSpan } from "./internal/inSpan.ts"
+import * as Intake from "./internal/Intake.ts"
 import * as Serving from "./internal/Serving.ts"
+import { underDeadlines } from "./internal/underDeadlines.ts"
 import * as Watch from "./internal/Watch.ts"
 import type * as ProxyProtocol from "./ProxyProtocol.ts"
 import type * as ServerEvent from "./ServerEvent.ts"
@@ -147,13 +148,6 @@ export class Server extends Context.Service<Server, {
   readonly stopped: Effect.Effect<DrainReport, TransportError.ListenError>
 }>()("@framewire/server/Server") {}
 
-// Of accepting, when it fails for reasons that pass: a client that is gone again, no descriptors. A success begins it anew;
-// what has not passed by then does not.
-const backoff = Schedule.exponential("5 millis").pipe(
-  Schedule.modifyDelay(({ duration }) => Effect.succeed(Duration.min(duration, Duration.seconds(1)))),
-  Schedule.upTo({ duration: "1 minute" })
-)
-
 // Of the descriptors, so that enough are left for what handlers open.
 const share = 0.8
 
@@ -168,34 +162,12 @@ const settingsOf = (
   maxConnections: maxConnections ?? (freeDescriptors === undefined ? 1024 : Math.floor(share * freeDescriptors))
 })
 
-/** The server tells of each deadline that passes: nothing is left to fail with. */
-const underDeadlines = <E, R>(
-  options: Deadlines.DeadlineOptions | "unbounded",
-  handler: Handler<E, R>,
-  watch: Watch.Watch
-): Effect.Effect<Handler<unknown, R>, never, Scope.Scope> => {
-  if (options === "unbounded") return Effect.succeed(handler)
-  const { onExceeded } = options
-  const deadlines = Deadlines.make({
-    ...options,
-    onExceeded: (error, connection) => {
-      watch.exceeded(error, connection)
-      onExceeded?.(error, connection)
-    }
-  })
-  return Effect.map(deadlines, ({ guard }) => {
-    const guarded = guard(handler)
-    return (connection) =>
-      Effect.catchIf(guarded(connection), (error) => error instanceof Deadlines.DeadlineExceeded, () => Effect.void)
-  })
-}
-
 /**
  * Listens, and serves until the scope closes, which drains as `stop` does.
  *
  * **Errors**: `ListenError`. Where accepting fails for a reason that passes (`retry` is not `never`), it is tried again,
- * within a second each time, and after a minute without success the server stops. What a handler fails with ends its connection and is logged at debug level; to see it, handle
- * it in the handler.
+ * within a second each time, and after a minute without success the server stops. What a handler fails with ends its
+ * connection and is logged at debug level; to see it, handle it in the handler.
  *
  * @category constructors
  * @since 0.1.0
@@ -241,26 +213,9 @@ export const make = <E, R>(
       const handedOut = Latch.makeUnsafe()
       const stopped = Deferred.makeUnsafe<DrainReport>()
       let stopping = false
-      let accepting = true
       let failure: Cause.Cause<TransportError.ListenError> | undefined
 
-      const acceptOne = Effect.suspend(() => {
-        const scope = Scope.makeUnsafe()
-        return Effect.flatMap(Scope.provide(listener.accept, scope), (connection) => {
-          accepting = true
-          return serving.enter(connection, scope)
-        })
-      }).pipe(
-        Effect.tapError((error) =>
-          Effect.sync(() => {
-            if (error._tag !== "ListenError") return
-            // Not ready for the time being.
-            accepting = false
-            watch.acceptFailed(error)
-          })
-        ),
-        Effect.retry({ schedule: backoff, while: (error) => error._tag === "ListenError" && error.retry !== "never" })
-      )
+      const intake = Intake.make(listener, serving, watch)
 
       const draining = drain({ listener, handedOut: handedOut.await, serving, watch, clock, options }).pipe(
         Effect.tap((report) => Effect.sync(() => watch.moved({ _tag: "Stopped", report }))),
@@ -278,11 +233,10 @@ export const make = <E, R>(
 
       // It ends when the listener has been drained, and by nothing else: what is accepted is always served.
       yield* Effect.forkDetach(
-        Effect.forever(acceptOne).pipe(
+        intake.run.pipe(
           Pull.catchDone(() => Effect.void),
           Effect.catchCause((cause) => {
             failure = cause
-            accepting = false
             return Effect.forkDetach(stop)
           }),
           Effect.ensuring(Latch.open(handedOut)),
@@ -304,7 +258,7 @@ export const make = <E, R>(
         connections: Effect.sync(serving.active),
         admission: { settings: gate.settings, set: gate.set },
         state: Effect.sync(watch.state),
-        ready: Effect.sync(() => watch.state()._tag === "Running" && accepting),
+        ready: Effect.sync(() => watch.state()._tag === "Running" && failure === undefined && intake.isWell()),
         live: Effect.sync(() => watch.state()._tag !== "Stopped" && failure === undefined),
         events: watch.events,
         suspend: Effect.uninterruptible(Effect.andThen(listener.suspend, moveFrom("Running", "Suspended"))),

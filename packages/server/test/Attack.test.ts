@@ -53,7 +53,7 @@ const answer = "y".repeat(1000)
 
 /** Five clients that ask one thing after the other while `attack` goes on; what became of everybody. */
 const under = (
-  attack: (address: Address.Address) => Effect.Effect<unknown>,
+  attack: (address: Address.Address, events: ReadonlyArray<ServerEvent.ServerEvent>) => Effect.Effect<unknown>,
   how: Partial<Server.ServerOptions> = {}
 ) =>
   bounded(Effect.gen(function*() {
@@ -62,13 +62,12 @@ const under = (
       Server.respond(lines, (line) => Effect.succeed(line === "big" ? answer : line))
     )
     const events = yield* eventsOf(server)
-    const counts = { asked: 0, answered: 0 }
-    let over = false
+    const counts = { asked: 0, answered: 0, over: false }
     const client = Effect.gen(function*() {
       const { client, tls } = { client: { ca: Certificates.ca, serverName: "localhost" }, tls: how.tls }
       const connection = yield* Transport.connect(server.address, tls === undefined ? {} : { tls: client })
       const framed = Framed.make(connection, lines.client)
-      while (!over) {
+      while (!counts.over) {
         counts.asked++
         yield* framed.send("a")
         if ((yield* framed.receive) === "a") counts.answered++
@@ -77,10 +76,10 @@ const under = (
     const good = yield* Effect.forkChild(Effect.replicateEffect(client, 5, { concurrency: 5, discard: true }))
     yield* eventually(() => counts.answered >= 5)
     const before = counts.answered
-    yield* attack(server.address)
+    yield* attack(server.address, events)
     // They went on meanwhile.
     assert.isAbove(counts.answered, before)
-    over = true
+    counts.over = true
     yield* Fiber.join(good)
     assert.strictEqual(counts.answered, counts.asked)
     yield* eventually(() => connections(server) === 0)
@@ -98,17 +97,6 @@ const cases: Readonly<Record<string, readonly [count: number, act: Act, cause: s
       drip(socket, "x")
     },
     "frame"
-  ],
-  "asks for much and never reads": [
-    10,
-    (socket) => {
-      socket.pause()
-      // More than the kernel keeps for it.
-      socket.write("big\n".repeat(20_000))
-      // It does not even hear of its end.
-      setTimeout(() => socket.destroy(), 1500)
-    },
-    "TimedOut"
   ],
   "floods without a frame": [
     100,
@@ -145,6 +133,20 @@ describe("a peer that", () => {
       if (cause === "*") {
         assert.strictEqual(Object.values(result.causes).reduce((sum, each) => sum + each), count + 5)
       } else assert.deepStrictEqual(result.causes, { [cause]: count, Graceful: 5 })
+    }))
+
+  it.live("asks for much and never reads", () =>
+    Effect.gen(function*() {
+      const deaf: Act = (socket) => {
+        socket.pause()
+        // More than the kernel keeps for it.
+        socket.write("big\n".repeat(20_000))
+      }
+      const { causes: seen } = yield* under((address, events) =>
+        // They do not even hear of their end.
+        Effect.raceFirst(peers(address, 10, deaf), eventually(() => causes(events)["TimedOut"] === 10))
+      )
+      assert.deepStrictEqual(seen, { TimedOut: 10, Graceful: 5 })
     }))
 
   it.live("connects and vanishes, 2000 of them", () =>
