@@ -96,6 +96,8 @@ export const make = (
       })
     const readable = (incoming: Pipe) =>
       Effect.callback<void>((resume) => {
+        // The runtime may have yielded since somebody looked.
+        if (incoming.arrived.length > 0 || incoming.end !== undefined) return resume(Effect.void)
         incoming.onReadable = () => {
           incoming.onReadable = undefined
           resume(Effect.void)
