@@ -7,14 +7,16 @@
  * @since 0.1.0
  */
 import type { Connection, TransportError } from "@framewire/core"
-import { ByteWriter, Codec, Framed, type FramingError, Greeting, Progress, type Protocol } from "@framewire/framing"
+import { type Codec, Framed, type FramingError, Greeting, Progress, type Protocol } from "@framewire/framing"
 import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
-import * as Pull from "effect/Pull"
 import { answerById } from "./internal/answerById.ts"
+import { Answers } from "./internal/Answers.ts"
+import { inTurn } from "./internal/inTurn.ts"
+import { isDone } from "./internal/isDone.ts"
 
 /**
  * Serves one connection. When the server drains, `receive` ends as if the peer had sent FIN; when the deadline of the
@@ -36,10 +38,6 @@ export type HandlerError =
   | TransportError.SendError
   | FramingError.FrameError
   | FramingError.MessageError
-
-// From here on the answers of a batch go out before more of them are made: a peer that asks and does not read gets this
-// much of our memory, and one answer more.
-const maxUnsent = 65_536
 
 /**
  * Who asked.
@@ -155,47 +153,24 @@ const inOrder = <Req, Res, E, R>(
   codec: Codec.Codec<Req, Res>,
   answer: (request: Req) => Effect.Effect<Res, E, R>
 ): Effect.Effect<void, E | HandlerError, R> =>
-  Effect.gen(function*() {
-    const { connection } = framed
-    const context = yield* Effect.context()
-    const answers = ByteWriter.make()
-    let refused: FramingError.MessageError | undefined
-    const write = (response: Res) => {
-      refused = Codec.write(codec, response, answers)
+  Effect.contextWith((context: Context.Context<R>) => {
+    const answers = new Answers(framed.connection, codec, context)
+    const write = (response: Res): Effect.Effect<void, HandlerError> => {
+      const refused = answers.write(response)
+      if (refused !== undefined) return Exit.fail(refused)
+      return answers.isFull ? answers.flush() : Effect.void
     }
-
-    const send = Effect.suspend(() => answers.length === 0 ? Effect.void : connection.sendAll(answers.finish()))
-    const sendAll = Effect.whileLoop({ while: () => answers.length > 0, body: () => send, step: () => undefined })
-    // What is sent while an answer waits. One send at a time: a second one could be refused, and an answer be missing.
-    let behind: Fiber.Fiber<void, TransportError.SendError> | undefined
-    const sendBehind = () => {
-      if (answers.length === 0) return
-      const exit = behind?.pollUnsafe()
-      if (behind === undefined || exit !== undefined && Exit.isSuccess(exit)) {
-        behind = Effect.runForkWith(context)(sendAll)
-      }
+    const one = (request: Req): Effect.Effect<void, E | HandlerError, R> => {
+      const answering = answer(request)
+      if (isDone(answering)) return write(answering.value)
+      answers.flushSoon()
+      return Effect.flatMap(answering, write)
     }
-    const flush = Effect.suspend(() => behind === undefined ? send : Effect.andThen(Fiber.join(behind), send))
-
-    const batch = Effect.gen(function*() {
-      for (const request of yield* framed.receiveAll) {
-        const answering = Effect.mapEager(answer(request), write)
-        // An answer that is there already costs no turn of the runtime.
-        if (!Exit.isExit(answering) || Exit.isFailure(answering)) {
-          // The microtask runs when this fiber leaves the stack: when the answer has to wait.
-          if (answers.length > 0) queueMicrotask(sendBehind)
-          yield* answering
-        }
-        if (refused !== undefined) return yield* Effect.fail(refused)
-        if (answers.length >= maxUnsent) yield* flush
-      }
-      yield* flush
-    })
-    // A batch waits for its bytes: no need to yield as well.
-    return yield* Effect.forever(batch, { disableYield: true }).pipe(
+    const flush = () => answers.flush()
+    return Effect.tapCause(
+      framed.receiveEach((requests) => inTurn(requests, one, flush)),
       // Answers in front of a failure are good answers.
-      Effect.tapCause((cause) => Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.ignore(flush)),
-      Pull.catchDone(() => Effect.void)
+      (cause) => Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.ignore(Effect.suspend(flush))
     )
   })
 
@@ -212,10 +187,7 @@ export const forEach = <In, Out, E = never, R = never>(
   run: (message: In, framed: Framed.Framed<In, Out>) => Effect.Effect<void, E, R>,
   options?: Framed.FramedOptions
 ): Handler<E | HandlerError, R> =>
-(connection) =>
-  Effect.gen(function*() {
-    const framed = Framed.make(connection, codec, options)
-    while (true) {
-      for (const message of yield* framed.receiveAll) yield* run(message, framed)
-    }
-  }).pipe(Pull.catchDone(() => Effect.void))
+(connection) => {
+  const framed = Framed.make(connection, codec, options)
+  return framed.receiveEach((messages) => inTurn(messages, (message) => run(message, framed), () => Effect.void))
+}

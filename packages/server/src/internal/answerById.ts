@@ -1,18 +1,16 @@
 // Answers requests as their answers are ready, each with the id of its request.
 import type { TransportError } from "@framewire/core"
-import { ByteWriter, Codec, type Framed, type FramingError, Progress, Protocol } from "@framewire/framing"
+import { type Codec, type Framed, type FramingError, Progress, Protocol } from "@framewire/framing"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import * as Latch from "effect/Latch"
-import * as Pull from "effect/Pull"
-import * as Semaphore from "effect/Semaphore"
 import type { HandlerError, Peer } from "../Handler.ts"
-
-// From here on answers that are there at once go out before more of them are made.
-const maxUnsent = 65_536
+import { Answers } from "./Answers.ts"
+import { inTurn } from "./inTurn.ts"
+import { isDone } from "./isDone.ts"
 
 type WriteError = TransportError.SendError | FramingError.MessageError
 
@@ -32,19 +30,15 @@ export const answerById = <Req, Res, Err, P, R>(
     const { connection } = framed
     const progress = yield* Progress.Progress
     const fibers = yield* FiberSet.make<void, WriteError>()
-    const fork = Effect.runForkWith(yield* Effect.context<R>())
+    const context = yield* Effect.context<R>()
+    const fork = Effect.runForkWith(context)
     const running = new Map<Protocol.Id, Running>()
     const room = Latch.makeUnsafe(true)
-    const outgoing = ByteWriter.make()
-
-    // One send at a time: those who wait for it find their bytes sent by the first of them.
-    const sending = Semaphore.makeUnsafe(1)
-    const flush = sending.withPermits(1)(
-      Effect.suspend(() => outgoing.length === 0 ? Effect.void : connection.sendAll(outgoing.finish()))
-    )
-    const write = (said: Protocol.Reply<Res, Err, P>): Effect.Effect<void, FramingError.MessageError> => {
-      const refused = Codec.write(codec, said, outgoing)
-      return refused === undefined ? Effect.void : Effect.fail(refused)
+    const answers = new Answers(connection, codec, context)
+    const flush = Effect.suspend(() => answers.flush())
+    const write = (said: Protocol.Reply<Res, Err, P>): Effect.Effect<void, WriteError> => {
+      const refused = answers.write(said)
+      return refused === undefined ? Effect.void : Exit.fail(refused)
     }
     const send = (said: Protocol.Reply<Res, Err, P>) =>
       // A turn later, so that what is ready in one turn is one write.
@@ -86,11 +80,10 @@ export const answerById = <Req, Res, Err, P, R>(
         return Effect.andThen(Effect.andThen(flush, room.await), Effect.suspend(() => start(call)))
       }
       const answering = answer(request, peer)
-      const isThere: boolean = Exit.isExit(answering)
-      if (isThere) {
+      if (isDone(answering)) {
         // It costs no fiber.
-        const said = Effect.flatMap(Effect.exit(answering), (exit) => reply(id, exit, undefined, write))
-        return Effect.andThen(said, Effect.suspend(() => outgoing.length >= maxUnsent ? flush : Effect.void))
+        const said = reply(id, answering, undefined, write)
+        return isDone(said) && answers.isFull ? answers.flush() : said
       }
       const entry: Running = { cancelled: false }
       running.set(id, entry)
@@ -106,21 +99,19 @@ export const answerById = <Req, Res, Err, P, R>(
       entry.fiber?.interruptUnsafe()
     }
 
-    const batch = Effect.gen(function*() {
-      for (const call of yield* framed.receiveAll) {
-        if (call._tag === "Cancel") cancel(running.get(call.id))
-        else yield* start(call)
-      }
-      yield* flush
-    })
-    const reading = Effect.forever(batch, { disableYield: true }).pipe(
+    const take = (call: Protocol.Call<Req>) => {
+      if (call._tag === "Request") return start(call)
+      cancel(running.get(call.id))
+      return Effect.void
+    }
+    const reading = framed.receiveEach((calls) => inTurn(calls, take, () => answers.flush())).pipe(
       // Requests in front of the end, and of a bad one, are good requests; not where the connection itself is broken.
       Effect.tapError((error) =>
         error._tag === "ReceiveError" || error._tag === "SendError"
           ? Effect.void
           : Effect.andThen(Effect.ignore(flush), FiberSet.awaitEmpty(fibers))
       ),
-      Pull.catchDone(() => Effect.void)
+      Effect.andThen(FiberSet.awaitEmpty(fibers))
     )
     yield* Effect.raceFirst(reading, FiberSet.join(fibers))
   }).pipe(Effect.scoped)

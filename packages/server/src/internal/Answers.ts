@@ -1,0 +1,73 @@
+// The answers of one connection on their way out: one send at a time, each of all that is there.
+import type { Connection, TransportError } from "@framewire/core"
+import { ByteWriter, Codec, type FramingError } from "@framewire/framing"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import { isDone } from "./isDone.ts"
+
+// From here on answers go out before more of them are made: a peer that asks and does not read gets this much of our
+// memory, and one answer more.
+const maxUnsent = 65_536
+
+export class Answers<in Out> {
+  readonly #connection: Connection.Connection
+  readonly #codec: Codec.Codec<unknown, Out>
+  readonly #context: Context.Context<never>
+  readonly #writer = ByteWriter.make()
+  /** A send that the kernel has not taken yet. A second one could be refused, and answers be missing. */
+  #sending: Fiber.Fiber<void, TransportError.SendError> | undefined
+  #soon = false
+
+  constructor(
+    connection: Connection.Connection,
+    codec: Codec.Codec<unknown, Out>,
+    context: Context.Context<never>
+  ) {
+    this.#connection = connection
+    this.#codec = codec
+    this.#context = context
+  }
+
+  /** Appends one, or says why it cannot be. */
+  write(answer: Out): FramingError.MessageError | undefined {
+    return Codec.write(this.#codec, answer, this.#writer)
+  }
+
+  get isFull(): boolean {
+    return this.#writer.length >= maxUnsent
+  }
+
+  /** Sends what there is. Where the kernel takes it at once, it is an `Exit`. */
+  flush(): Effect.Effect<void, TransportError.SendError> {
+    if (this.#sending !== undefined) {
+      return Effect.andThen(
+        Fiber.join(this.#sending),
+        Effect.suspend(() => this.flush())
+      )
+    }
+    if (this.#writer.length === 0) return Effect.void
+    const sent = this.#connection.sendAllUnsafe(this.#writer.finish())
+    if (isDone(sent)) {
+      this.#writer.recycle()
+      return Effect.void
+    }
+    const sending = this.#sending = Effect.runForkWith(this.#context)(sent)
+    sending.addObserver(() => {
+      this.#sending = undefined
+    })
+    return Fiber.join(sending)
+  }
+
+  /** Sends what there is when this turn of the loop is over: for whoever has to wait meanwhile. */
+  flushSoon(): void {
+    if (this.#soon || this.#writer.length === 0) return
+    this.#soon = true
+    const flush = Effect.suspend(() => {
+      this.#soon = false
+      return this.flush()
+    })
+    // Whoever sends next hears of a failure.
+    Effect.runForkWith(this.#context)(Effect.ignore(Effect.andThen(Effect.yieldNow, flush)))
+  }
+}
