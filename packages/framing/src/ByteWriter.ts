@@ -25,6 +25,9 @@ const byReference = 4096
 /**
  * Collects what encoders write. One writer serves one batch at a time; `finish` hands the batch over and begins anew.
  *
+ * **Limits**: holds what was written, and nothing between two batches. What a batch copies, up to 16 KiB, is a view of 64 KiB
+ * that all writers share: who keeps it for long, transfers it, or gives its `buffer` away, makes a copy first.
+ *
  * @category models
  * @since 0.1.0
  */
