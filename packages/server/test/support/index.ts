@@ -3,6 +3,7 @@ import { NodeTransport } from "@framewire/core/node"
 import { Codec, Lines, Protocol } from "@framewire/framing"
 import type { Server } from "@framewire/server"
 import type * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { readdirSync } from "node:fs"
@@ -25,9 +26,10 @@ export const portOf = ({ address }: Server.Server["Service"]): number => "port" 
 
 /** On real sockets, and a hang is a failure. */
 export const bounded = <A, E>(
-  body: Effect.Effect<A, E, Scope.Scope | Transport.Transport>
+  body: Effect.Effect<A, E, Scope.Scope | Transport.Transport>,
+  timeout: Duration.Input = "12 seconds"
 ): Effect.Effect<A, E | Cause.TimeoutError> =>
-  Effect.scoped(body).pipe(Effect.provide(NodeTransport.layer), Effect.timeout("12 seconds"))
+  Effect.scoped(body).pipe(Effect.provide(NodeTransport.layer), Effect.timeout(timeout))
 
 /** Suspends until it is so; the bound is the test's. */
 export const eventually = (isSo: () => boolean): Effect.Effect<void> =>

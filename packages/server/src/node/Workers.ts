@@ -1,0 +1,321 @@
+/**
+ * Several processes that serve one port: one a core, restarted when they die, and replaced one by one without losing a
+ * client.
+ *
+ * ```text
+ *             +-- worker 0: accept --+
+ * clients --> port, one queue        +--> handlers            the primary holds the port and accepts nobody
+ *             +-- worker 1: accept --+
+ * ```
+ *
+ * All workers listen on the same descriptor and take from the one queue of the kernel, which the primary keeps: who waits in
+ * it when a worker ends, or when none is there, is served by the next one. With a socket a worker (`reusePort`), the
+ * kernel resets who waits for the worker that ends; with node:cluster each connection goes through the primary.
+ *
+ * @since 0.1.0
+ */
+import type { Address, TransportError } from "@framewire/core"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as PubSub from "effect/PubSub"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
+import * as Stream from "effect/Stream"
+import { availableParallelism } from "node:os"
+import type { DrainReport } from "../DrainReport.ts"
+import { hold } from "./internal/hold.ts"
+import * as Process from "./internal/Process.ts"
+import { Stopping, WorkerError } from "./WorkerError.ts"
+import type { WorkerEvent } from "./WorkerEvent.ts"
+
+/**
+ * What runs where.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface WorkersOptions {
+  /** The host is an IP address. Port 0 takes a free one; `Workers.address` tells which. */
+  readonly address: Address.TcpAddress
+  /** The program of a worker, which runs `Worker.run`. */
+  readonly entry: string | URL
+  /** Default: one a core. */
+  readonly workers?: number
+  /**
+   * A descriptor that was inherited, from systemd above all, instead of a port that is bound here: no client is refused while
+   * the primary itself restarts. `address` then says only what it is.
+   */
+  readonly fd?: number | undefined
+  /** An IPv6 address takes no IPv4 clients. Default false. */
+  readonly ipv6Only?: boolean
+  /** Arguments of the program. Default none. */
+  readonly args?: ReadonlyArray<string>
+  /** Arguments of Node. Default: those of this process. */
+  readonly execArgv?: ReadonlyArray<string>
+  /** The environment of the program. Default: that of this process. */
+  readonly env?: Readonly<Record<string, string | undefined>>
+  /** How long a worker may take until it listens; then it is killed. Default 30 s. */
+  readonly readyTimeout?: Duration.Input
+  /**
+   * How long a worker that was told to drain may take until it is gone; then it is killed. More than its `preStopDelay`,
+   * `drainDeadline` and `drainLinger` together. Default 30 s.
+   */
+  readonly stopTimeout?: Duration.Input
+  /**
+   * When to start a worker again that has died. It begins anew after a worker that has lived for 10 s. When it ends, all
+   * workers stop, and `stopped` fails. Default: after 100 ms, twice as long each time up to 30 s, jittered, for ever.
+   */
+  readonly restarts?: Schedule.Schedule<unknown, WorkerError>
+}
+
+/**
+ * What became of all the workers that there were, those that were replaced or died among them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface WorkersReport {
+  /** The reports of the workers, added up; `durationMillis` is that of the slowest. */
+  readonly total: DrainReport
+  /** Workers that have reported. */
+  readonly reported: number
+  /** Workers that ended without a report: died, or killed. What became of their connections nobody knows. */
+  readonly unreported: number
+}
+
+/**
+ * The running workers of a port.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class Workers extends Context.Service<Workers, {
+  /** Where they listen. */
+  readonly address: Address.TcpAddress
+  /** The processes that serve, by slot; one that died is there until its successor is ready. */
+  readonly pids: Effect.Effect<ReadonlyArray<number>>
+  /**
+   * What happens from the subscription on.
+   *
+   * **Limits**: 4096 events wait for a slow subscriber, then it loses the oldest.
+   */
+  readonly events: Stream.Stream<WorkerEvent>
+  /**
+   * Replaces the workers one by one: a new one is ready before the old one drains, and the next slot follows when the old one is
+   * gone. A second call waits for the first.
+   *
+   * **Errors**: `WorkerError`, where a new one does not become ready: the old one goes on, and so do the slots after it.
+   */
+  readonly restart: Effect.Effect<void, WorkerError>
+  /** Drains all workers at once. Later calls join the first. */
+  readonly stop: Effect.Effect<WorkersReport>
+  /** Suspends until all have stopped; fails if that is because one cannot be started any more. */
+  readonly stopped: Effect.Effect<WorkersReport, WorkerError>
+}>()("@framewire/server/node/Workers") {}
+
+const capacity = 4096
+
+// From then on the death of a worker is not the fault of its start.
+const stableMillis = 10_000
+
+const patient = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("30 seconds")]).pipe(
+  Schedule.jittered
+)
+
+const sum = (a: DrainReport, b: DrainReport): DrainReport => ({
+  accepted: a.accepted + b.accepted,
+  rejected: a.rejected + b.rejected,
+  open: a.open + b.open,
+  finished: a.finished + b.finished,
+  interrupted: a.interrupted + b.interrupted,
+  reset: a.reset + b.reset,
+  durationMillis: Math.max(a.durationMillis, b.durationMillis)
+})
+
+interface Slot {
+  readonly index: number
+  readonly lock: Semaphore.Semaphore
+  worker: Process.Process | undefined
+}
+
+const none: WorkersReport = {
+  total: { accepted: 0, rejected: 0, open: 0, finished: 0, interrupted: 0, reset: 0, durationMillis: 0 },
+  reported: 0,
+  unreported: 0
+}
+
+const withEnd = ({ reported, total, unreported }: WorkersReport, report: DrainReport | undefined): WorkersReport =>
+  report === undefined
+    ? { total, reported, unreported: unreported + 1 }
+    : { total: sum(total, report), reported: reported + 1, unreported }
+
+/**
+ * Starts the workers, and has them all drained when the scope closes. It is there when each one listens.
+ *
+ * **Limits**: needs Node 26.4, or `fd`; not on Windows. Who waits in the kernel's queue at the moment of `stop` is reset,
+ * except with `fd`.
+ *
+ * **Errors**: `ListenError`; `WorkerError`, when one of the first workers does not become ready.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (
+  options: WorkersOptions
+): Effect.Effect<Workers["Service"], TransportError.ListenError | WorkerError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const { fd, restarts = patient, workers = availableParallelism() } = options
+    if (!Number.isInteger(workers) || workers < 1) {
+      return yield* Effect.die(new RangeError(`${workers} workers: at least one is needed`))
+    }
+    const settings: Process.Options = {
+      entry: options.entry,
+      args: options.args ?? [],
+      execArgv: options.execArgv ?? process.execArgv,
+      env: options.env ?? process.env,
+      readyTimeout: options.readyTimeout ?? "30 seconds",
+      stopTimeout: options.stopTimeout ?? "30 seconds"
+    }
+    const held = yield* Effect.acquireRelease(
+      fd === undefined
+        ? hold(options.address, { ipv6Only: options.ipv6Only ?? false })
+        : Effect.succeed({ fd, address: options.address, close: () => {} }),
+      ({ close }) => Effect.sync(close)
+    )
+    const hub = yield* PubSub.sliding<WorkerEvent>(capacity)
+    const publish = (event: WorkerEvent) => {
+      // What is full slides by the other way alone.
+      if (!PubSub.publishUnsafe(hub, event)) Effect.runSync(PubSub.publish(hub, event))
+    }
+    const slots = Array.from({ length: workers }, (_, index): Slot => ({
+      index,
+      lock: Semaphore.makeUnsafe(1),
+      worker: undefined
+    }))
+    const alive = new Set<Process.Process>()
+    const retired = new Set<Process.Process>()
+    const finished = Deferred.makeUnsafe<WorkersReport>()
+    const restarting = Semaphore.makeUnsafe(1)
+    let report = none
+    let stopping = false
+    let failure: WorkerError | undefined
+
+    const onEnded = (worker: Process.Process, { code, report: last, signal }: Process.Ended) => {
+      alive.delete(worker)
+      report = withEnd(report, last)
+      const { pid, slot } = worker
+      publish({ _tag: "Ended", slot, pid, asked: retired.delete(worker), code, signal, report: last })
+    }
+
+    const retire = (worker: Process.Process) =>
+      Effect.suspend(() => {
+        if (!alive.has(worker)) return Effect.void
+        if (retired.has(worker)) return Effect.asVoid(worker.ended)
+        retired.add(worker)
+        publish({ _tag: "Draining", slot: worker.slot, pid: worker.pid })
+        return worker.retire
+      })
+
+    /** A new worker of the slot, which serves. */
+    const start = (slot: number): Effect.Effect<Process.Process, WorkerError> =>
+      Effect.uninterruptibleMask((restore) =>
+        Effect.gen(function*() {
+          if (stopping) return yield* new WorkerError({ slot, pid: undefined, reason: new Stopping() })
+          const worker = yield* Process.start(slot, held, settings, onEnded)
+          const { pid } = worker
+          alive.add(worker)
+          publish({ _tag: "Started", slot, pid })
+          yield* Effect.onError(restore(worker.ready), () => Effect.sync(worker.kill))
+          publish({ _tag: "Ready", slot, pid })
+          return worker
+        }).pipe(Effect.tapError((error) => Effect.sync(() => publish({ _tag: "Failed", slot, error }))))
+      )
+
+    /** Sees to it that the slot has a worker that is alive. */
+    const fill = (slot: Slot): Effect.Effect<void, WorkerError> =>
+      slot.lock.withPermit(Effect.suspend(() =>
+        slot.worker !== undefined && alive.has(slot.worker)
+          ? Effect.void
+          : Effect.map(start(slot.index), (worker) => {
+            slot.worker = worker
+          })
+      ))
+
+    const replace = (slot: Slot): Effect.Effect<void, WorkerError> =>
+      slot.lock.withPermit(Effect.uninterruptibleMask((restore) =>
+        Effect.flatMap(restore(start(slot.index)), (worker) => {
+          const old = slot.worker
+          slot.worker = worker
+          return old === undefined ? Effect.void : restore(retire(old))
+        })
+      ))
+
+    /** Ends when a worker that was stable has died, and fails when another has: what comes next is the schedule's. */
+    const keep = (slot: Slot): Effect.Effect<void, WorkerError> =>
+      Effect.gen(function*() {
+        yield* fill(slot)
+        while (true) {
+          const { worker } = slot
+          if (worker === undefined) {
+            return
+          }
+          const [lived, died] = yield* Effect.timed(worker.died)
+          if (slot.worker !== worker) {
+            continue
+          }
+          return Duration.toMillis(lived) < stableMillis ? yield* died : undefined
+        }
+      })
+
+    const stopAll = Effect.suspend(() => {
+      // From now on it is the last worker that closes the port.
+      held.close()
+      return Effect.forEach([...alive], retire, { concurrency: "unbounded", discard: true })
+    }).pipe(Effect.map(() =>
+      report
+    ))
+    const stop: Effect.Effect<WorkersReport> = Effect.uninterruptibleMask((restore) => {
+      const joined = restore(Deferred.await(finished))
+      if (stopping) return joined
+      stopping = true
+      return Effect.andThen(Effect.forkDetach(Deferred.into(stopAll, finished), { startImmediately: true }), joined)
+    })
+
+    yield* Effect.addFinalizer(() => stop)
+    yield* Effect.forEach(slots, fill, { concurrency: "unbounded", discard: true })
+    yield* Effect.forEach(slots, (slot) => Effect.forever(Effect.retry(keep(slot), restarts)), {
+      concurrency: "unbounded",
+      discard: true
+    }).pipe(
+      Effect.catch((error) => {
+        failure ??= stopping ? undefined : error
+        return Effect.forkDetach(stop)
+      }),
+      Effect.forkScoped
+    )
+
+    return Workers.of({
+      address: held.address,
+      pids: Effect.sync(() => slots.flatMap(({ worker }) => worker?.pid ?? [])),
+      events: Stream.fromPubSub(hub),
+      restart: restarting.withPermit(Effect.forEach(slots, replace, { discard: true })),
+      stop,
+      stopped: Effect.flatMap(
+        Deferred.await(finished),
+        (all) => failure === undefined ? Effect.succeed(all) : Effect.fail(failure)
+      )
+    })
+  })
+
+/**
+ * Workers as a layer: they serve as long as the layer lives.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options: WorkersOptions): Layer.Layer<Workers, TransportError.ListenError | WorkerError> =>
+  Layer.effect(Workers, make(options))
