@@ -44,3 +44,5 @@ export const logger = (): Peer => find("logger", ["--help"], /--octet-count/, "b
 export const redis = (): Peer => find("redis-cli", ["--version"], /^redis-cli /, "redis-tools")
 
 export const haproxy = (): Peer => find("haproxy", ["-v"], /^HAProxy version/, "haproxy")
+
+export const socketActivate = (): Peer => find("systemd-socket-activate", ["--version"], /^systemd \d+/, "systemd")

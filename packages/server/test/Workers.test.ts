@@ -25,7 +25,7 @@ const options = {
 
 // By hand: 200 clients and 20 restarts of both workers.
 const full = process.env["FRAMEWIRE_RESTARTS"] !== undefined
-const load = full ? { clients: 200, restarts: 20, millis: 110_000 } : { clients: 40, restarts: 2, millis: 15_000 }
+const load = full ? { clients: 200, restarts: 20, millis: 170_000 } : { clients: 40, restarts: 2, millis: 30_000 }
 
 const canHold = { skip: !("BoundSocket" in Net) }
 
