@@ -5,11 +5,13 @@ import * as Idle from "./Idle.ts"
 import * as Memory from "./Memory.ts"
 import * as Rpc from "./Rpc.ts"
 import type { Case } from "./Suite.ts"
+import * as Workers from "./Workers.ts"
 
 export const everyCase: ReadonlyArray<Case> = [
   ...Memory.cases,
   ...Echo.cases,
   ...Idle.cases,
   ...Connect.cases,
-  ...Rpc.cases
+  ...Rpc.cases,
+  ...Workers.cases
 ]
