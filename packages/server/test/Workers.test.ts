@@ -106,7 +106,8 @@ describe("Workers", canHold, () => {
         `Started ${second}`,
         `Ready ${second}`,
         `Draining ${second}`,
-        `Ended ${second}`
+        `Ended ${second}`,
+        "Stopped"
       ])
       assert.deepInclude(events[0], { asked: false, signal: "SIGKILL", report: undefined })
       assert.deepInclude(events[4], { asked: true, code: 0, report: total })

@@ -5,15 +5,17 @@
  */
 import type { DrainReport } from "../DrainReport.ts"
 import type { WorkerError } from "./WorkerError.ts"
+import type { WorkersReport } from "./WorkersReport.ts"
 
 /**
- * What happened to the worker of a slot.
+ * What happened, to the worker of a slot or to all.
  *
  * - `Started`: the process runs; it does not serve yet.
  * - `Ready`: it serves.
  * - `Failed`: it does not become ready, and is no more. If there was one before in this slot, that one goes on.
  * - `Draining`: it was told to.
  * - `Ended`: the process is gone. `asked` says whether it was told to; `report` is undefined if it ended without one.
+ * - `Stopped`: all are gone, and there will be no more.
  *
  * @category models
  * @since 0.1.0
@@ -30,3 +32,4 @@ export type WorkerEvent =
     readonly signal: string | null
     readonly report: DrainReport | undefined
   }
+  | { readonly _tag: "Stopped"; readonly report: WorkersReport }

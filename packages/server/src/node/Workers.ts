@@ -20,17 +20,17 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as PubSub from "effect/PubSub"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import { availableParallelism } from "node:os"
-import type { DrainReport } from "../DrainReport.ts"
+import * as Crew from "./internal/Crew.ts"
 import { hold } from "./internal/hold.ts"
-import * as Process from "./internal/Process.ts"
-import { Stopping, WorkerError } from "./WorkerError.ts"
+import type * as Process from "./internal/Process.ts"
+import type { WorkerError } from "./WorkerError.ts"
 import type { WorkerEvent } from "./WorkerEvent.ts"
+import type { WorkersReport } from "./WorkersReport.ts"
 
 /**
  * What runs where.
@@ -73,21 +73,6 @@ export interface WorkersOptions {
 }
 
 /**
- * What became of all the workers that there were, those that were replaced or died among them.
- *
- * @category models
- * @since 0.1.0
- */
-export interface WorkersReport {
-  /** The reports of the workers, added up; `durationMillis` is that of the slowest. */
-  readonly total: DrainReport
-  /** Workers that have reported. */
-  readonly reported: number
-  /** Workers that ended without a report: died, or killed. What became of their connections nobody knows. */
-  readonly unreported: number
-}
-
-/**
  * The running workers of a port.
  *
  * @category services
@@ -99,7 +84,7 @@ export class Workers extends Context.Service<Workers, {
   /** The processes that serve, by slot; one that died is there until its successor is ready. */
   readonly pids: Effect.Effect<ReadonlyArray<number>>
   /**
-   * What happens from the subscription on.
+   * What happens from the subscription on; ends when all have stopped.
    *
    * **Limits**: 4096 events wait for a slow subscriber, then it loses the oldest.
    */
@@ -117,8 +102,6 @@ export class Workers extends Context.Service<Workers, {
   readonly stopped: Effect.Effect<WorkersReport, WorkerError>
 }>()("@framewire/server/node/Workers") {}
 
-const capacity = 4096
-
 // From then on the death of a worker is not the fault of its start.
 const stableMillis = 10_000
 
@@ -126,32 +109,13 @@ const patient = Schedule.min([Schedule.exponential("100 millis"), Schedule.space
   Schedule.jittered
 )
 
-const sum = (a: DrainReport, b: DrainReport): DrainReport => ({
-  accepted: a.accepted + b.accepted,
-  rejected: a.rejected + b.rejected,
-  open: a.open + b.open,
-  finished: a.finished + b.finished,
-  interrupted: a.interrupted + b.interrupted,
-  reset: a.reset + b.reset,
-  durationMillis: Math.max(a.durationMillis, b.durationMillis)
-})
+const all = { concurrency: "unbounded", discard: true } as const
 
 interface Slot {
   readonly index: number
   readonly lock: Semaphore.Semaphore
   worker: Process.Process | undefined
 }
-
-const none: WorkersReport = {
-  total: { accepted: 0, rejected: 0, open: 0, finished: 0, interrupted: 0, reset: 0, durationMillis: 0 },
-  reported: 0,
-  unreported: 0
-}
-
-const withEnd = ({ reported, total, unreported }: WorkersReport, report: DrainReport | undefined): WorkersReport =>
-  report === undefined
-    ? { total, reported, unreported: unreported + 1 }
-    : { total: sum(total, report), reported: reported + 1, unreported }
 
 /**
  * Starts the workers, and has them all drained when the scope closes. It is there when each one listens.
@@ -186,71 +150,33 @@ export const make = (
         : Effect.succeed({ fd, address: options.address, close: () => {} }),
       ({ close }) => Effect.sync(close)
     )
-    const hub = yield* PubSub.sliding<WorkerEvent>(capacity)
-    const publish = (event: WorkerEvent) => {
-      // What is full slides by the other way alone.
-      if (!PubSub.publishUnsafe(hub, event)) Effect.runSync(PubSub.publish(hub, event))
-    }
+    const crew = yield* Crew.make(held, settings)
     const slots = Array.from({ length: workers }, (_, index): Slot => ({
       index,
       lock: Semaphore.makeUnsafe(1),
       worker: undefined
     }))
-    const alive = new Set<Process.Process>()
-    const retired = new Set<Process.Process>()
     const finished = Deferred.makeUnsafe<WorkersReport>()
-    const restarting = Semaphore.makeUnsafe(1)
-    let report = none
     let stopping = false
     let failure: WorkerError | undefined
-
-    const onEnded = (worker: Process.Process, { code, report: last, signal }: Process.Ended) => {
-      alive.delete(worker)
-      report = withEnd(report, last)
-      const { pid, slot } = worker
-      publish({ _tag: "Ended", slot, pid, asked: retired.delete(worker), code, signal, report: last })
-    }
-
-    const retire = (worker: Process.Process) =>
-      Effect.suspend(() => {
-        if (!alive.has(worker)) return Effect.void
-        if (retired.has(worker)) return Effect.asVoid(worker.ended)
-        retired.add(worker)
-        publish({ _tag: "Draining", slot: worker.slot, pid: worker.pid })
-        return worker.retire
-      })
-
-    /** A new worker of the slot, which serves. */
-    const start = (slot: number): Effect.Effect<Process.Process, WorkerError> =>
-      Effect.uninterruptibleMask((restore) =>
-        Effect.gen(function*() {
-          if (stopping) return yield* new WorkerError({ slot, pid: undefined, reason: new Stopping() })
-          const worker = yield* Process.start(slot, held, settings, onEnded)
-          const { pid } = worker
-          alive.add(worker)
-          publish({ _tag: "Started", slot, pid })
-          yield* Effect.onError(restore(worker.ready), () => Effect.sync(worker.kill))
-          publish({ _tag: "Ready", slot, pid })
-          return worker
-        }).pipe(Effect.tapError((error) => Effect.sync(() => publish({ _tag: "Failed", slot, error }))))
-      )
 
     /** Sees to it that the slot has a worker that is alive. */
     const fill = (slot: Slot): Effect.Effect<void, WorkerError> =>
       slot.lock.withPermit(Effect.suspend(() =>
-        slot.worker !== undefined && alive.has(slot.worker)
-          ? Effect.void
-          : Effect.map(start(slot.index), (worker) => {
+        slot.worker !== undefined && crew.isAlive(slot.worker) ? Effect.void : Effect.map(
+          crew.start(slot.index),
+          (worker) => {
             slot.worker = worker
-          })
+          }
+        )
       ))
 
     const replace = (slot: Slot): Effect.Effect<void, WorkerError> =>
       slot.lock.withPermit(Effect.uninterruptibleMask((restore) =>
-        Effect.flatMap(restore(start(slot.index)), (worker) => {
+        Effect.flatMap(restore(crew.start(slot.index)), (worker) => {
           const old = slot.worker
           slot.worker = worker
-          return old === undefined ? Effect.void : restore(retire(old))
+          return old === undefined ? Effect.void : restore(crew.retire(old))
         })
       ))
 
@@ -258,55 +184,53 @@ export const make = (
     const keep = (slot: Slot): Effect.Effect<void, WorkerError> =>
       Effect.gen(function*() {
         yield* fill(slot)
-        while (true) {
-          const { worker } = slot
-          if (worker === undefined) {
-            return
-          }
+        for (let worker = slot.worker; worker !== undefined; worker = slot.worker) {
           const [lived, died] = yield* Effect.timed(worker.died)
-          if (slot.worker !== worker) {
-            continue
+          if (stopping) {
+            return yield* Effect.never
           }
-          return Duration.toMillis(lived) < stableMillis ? yield* died : undefined
+          // Else it was replaced.
+          if (slot.worker === worker) {
+            return Duration.toMillis(lived) < stableMillis ? yield* died : undefined
+          }
         }
       })
 
-    const stopAll = Effect.suspend(() => {
-      // From now on it is the last worker that closes the port.
-      held.close()
-      return Effect.forEach([...alive], retire, { concurrency: "unbounded", discard: true })
-    }).pipe(Effect.map(() =>
-      report
-    ))
     const stop: Effect.Effect<WorkersReport> = Effect.uninterruptibleMask((restore) => {
       const joined = restore(Deferred.await(finished))
-      if (stopping) return joined
+      if (stopping) {
+        return joined
+      }
       stopping = true
-      return Effect.andThen(Effect.forkDetach(Deferred.into(stopAll, finished), { startImmediately: true }), joined)
+      return Effect.andThen(
+        Effect.forkDetach(Deferred.into(crew.disband, finished), { startImmediately: true }),
+        joined
+      )
     })
 
-    yield* Effect.addFinalizer(() => stop)
-    yield* Effect.forEach(slots, fill, { concurrency: "unbounded", discard: true })
-    yield* Effect.forEach(slots, (slot) => Effect.forever(Effect.retry(keep(slot), restarts)), {
-      concurrency: "unbounded",
-      discard: true
-    }).pipe(
-      Effect.catch((error) => {
-        failure ??= stopping ? undefined : error
-        return Effect.forkDetach(stop)
-      }),
-      Effect.forkScoped
+    yield* Effect.addFinalizer(() =>
+      stop
     )
+    yield* Effect.forEach(slots, fill, all)
+    yield* Effect.forEach(slots, (slot) =>
+      Effect.forever(Effect.retry(keep(slot), restarts)), all).pipe(
+        Effect.catch((error) => {
+          if (!stopping) failure = error
+          return stop
+        }),
+        Effect.raceFirst(Deferred.await(finished)),
+        Effect.forkScoped
+      )
 
     return Workers.of({
       address: held.address,
       pids: Effect.sync(() => slots.flatMap(({ worker }) => worker?.pid ?? [])),
-      events: Stream.fromPubSub(hub),
-      restart: restarting.withPermit(Effect.forEach(slots, replace, { discard: true })),
+      events: crew.events,
+      restart: Semaphore.makeUnsafe(1).withPermit(Effect.forEach(slots, replace, { discard: true })),
       stop,
       stopped: Effect.flatMap(
         Deferred.await(finished),
-        (all) => failure === undefined ? Effect.succeed(all) : Effect.fail(failure)
+        (report) => failure === undefined ? Effect.succeed(report) : Effect.fail(failure)
       )
     })
   })

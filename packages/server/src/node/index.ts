@@ -31,3 +31,10 @@ export * as WorkerEvent from "./WorkerEvent.ts"
  * @since 0.1.0
  */
 export * as Workers from "./Workers.ts"
+
+/**
+ * What became of the connections of a server of several processes.
+ *
+ * @since 0.1.0
+ */
+export * as WorkersReport from "./WorkersReport.ts"
