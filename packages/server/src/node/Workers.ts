@@ -12,6 +12,24 @@
  * it when a worker ends, or when none is there, is served by the next one. With a socket a worker (`reusePort`), the
  * kernel resets who waits for the worker that ends; with node:cluster each connection goes through the primary.
  *
+ * **Example** (one program, both as the primary and as its workers)
+ *
+ * ```ts
+ * import { NodeTransport } from "@framewire/core/node"
+ * import { LengthPrefixed, Protocol } from "@framewire/framing"
+ * import { Server } from "@framewire/server"
+ * import { Worker, Workers } from "@framewire/server/node"
+ * import { Effect } from "effect"
+ *
+ * const echo = Server.respond(Protocol.symmetric(LengthPrefixed.u32be()), Effect.succeed<Uint8Array>)
+ *
+ * const program = Effect.gen(function*() {
+ *   if (yield* Worker.isWorker) return yield* Worker.run({ drainDeadline: "10 seconds" }, echo)
+ *   const workers = yield* Workers.make({ address: { host: "::", port: 9000 }, entry: import.meta.filename })
+ *   return yield* workers.stopped
+ * }).pipe(Effect.scoped, Effect.provide(NodeTransport.layer))
+ * ```
+ *
  * @since 0.1.0
  */
 import type { Address, TransportError } from "@framewire/core"
