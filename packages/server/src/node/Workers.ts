@@ -3,14 +3,14 @@
  * client.
  *
  * ```text
- *             +-- worker 0: accept --+
- * clients --> port, one queue        +--> handlers            the primary holds the port and accepts nobody
- *             +-- worker 1: accept --+
+ *                     +--> queue 0 --> worker 0: accept, serve
+ * clients --> port ---+                                              the primary holds the port and accepts nobody
+ *                     +--> queue 1 --> worker 1: accept, serve
  * ```
  *
- * All workers listen on the same descriptor and take from the one queue of the kernel, which the primary keeps: who waits in
- * it when a worker ends, or when none is there, is served by the next one. With a socket a worker (`reusePort`), the
- * kernel resets who waits for the worker that ends; with node:cluster each connection goes through the primary.
+ * A worker is passed a socket that the primary has bound. So the queue of those who wait to be accepted outlives the worker, and
+ * its successor serves them. With sockets of their own (`reusePort` alone) the kernel resets who waits for a worker that
+ * ends; with node:cluster each connection goes through the primary.
  *
  * **Example** (one program, both as the primary and as its workers)
  *
@@ -68,6 +68,19 @@ export interface WorkersOptions {
    * the primary itself restarts. `address` then says only what it is.
    */
   readonly fd?: number | undefined
+  /**
+   * Who waits to be accepted is in a queue of the kernel's, and the primary keeps it when a worker ends.
+   *
+   * - `each` worker, and its successors, has a queue of its own, and the kernel gives each the same share of the clients. Where
+   *   there is no worker its share waits for the next one.
+   * - `one` for all: whoever is fast takes most. Nobody waits while there is any worker.
+   *
+   * Default: `each` where the platform can spread them, as Linux can; with `fd` it is `one`.
+   *
+   * **Limits**: `each` shares its port with whatever else this user binds with `reusePort`, a second start of the same program
+   * for instance: that is no error then.
+   */
+  readonly queues?: "each" | "one"
   /** An IPv6 address takes no IPv4 clients. Default false. */
   readonly ipv6Only?: boolean
   /** Arguments of the program. Default none. */
@@ -127,6 +140,9 @@ const patient = Schedule.min([Schedule.exponential("100 millis"), Schedule.space
   Schedule.jittered
 )
 
+// SO_REUSEPORT elsewhere, if it is there, gives all clients to one.
+const spreads = process.platform === "linux" || process.platform === "freebsd"
+
 const all = { concurrency: "unbounded", discard: true } as const
 
 interface Slot {
@@ -138,7 +154,7 @@ interface Slot {
 /**
  * Starts the workers, and has them all drained when the scope closes. It is there when each one listens.
  *
- * **Limits**: needs Node 26.4, or `fd`; not on Windows. Who waits in the kernel's queue at the moment of `stop` is reset,
+ * **Limits**: not on Windows. Who waits in the kernel's queue at the moment of `stop` is reset,
  * except with `fd`.
  *
  * **Errors**: `ListenError`; `WorkerError`, when one of the first workers does not become ready.
@@ -150,7 +166,7 @@ export const make = (
   options: WorkersOptions
 ): Effect.Effect<Workers["Service"], TransportError.ListenError | WorkerError, Scope.Scope> =>
   Effect.gen(function*() {
-    const { fd, restarts = patient, workers = availableParallelism() } = options
+    const { fd, queues = spreads ? "each" : "one", restarts = patient, workers = availableParallelism() } = options
     if (!Number.isInteger(workers) || workers < 1) {
       return yield* Effect.die(new RangeError(`${workers} workers: at least one is needed`))
     }
@@ -164,8 +180,8 @@ export const make = (
     }
     const held = yield* Effect.acquireRelease(
       fd === undefined
-        ? hold(options.address, { ipv6Only: options.ipv6Only ?? false })
-        : Effect.succeed({ fd, address: options.address, close: () => {} }),
+        ? hold(options.address, queues === "each" ? workers : 1, { ipv6Only: options.ipv6Only ?? false })
+        : Effect.succeed({ fdOf: () => fd, address: options.address, close: () => {} }),
       ({ close }) => Effect.sync(close)
     )
     const crew = yield* Crew.make(held, settings)

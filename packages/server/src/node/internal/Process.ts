@@ -7,6 +7,7 @@ import * as Schema from "effect/Schema"
 import { type ChildProcess, fork } from "node:child_process"
 import type { DrainReport } from "../../DrainReport.ts"
 import { Died, NotReady, NotStarted, WorkerError } from "../WorkerError.ts"
+import type { Held } from "./hold.ts"
 import { FromWorker, Place, ToWorker, variable } from "./messages.ts"
 
 export interface Ended {
@@ -43,7 +44,7 @@ const decode = Schema.decodeUnknownOption(FromWorker)
 /** Runs the program with the descriptor; the end of it is its own, not a scope's. `onEnded` is told first. */
 export const start = (
   slot: number,
-  held: { readonly fd: number; readonly address: typeof Place.Type },
+  held: Pick<Held, "address" | "fdOf">,
   options: Options,
   onEnded: (process: Process, ended: Ended) => void
 ): Effect.Effect<Process, WorkerError> =>
@@ -52,7 +53,7 @@ export const start = (
       fork(options.entry, [...options.args], {
         execArgv: [...options.execArgv],
         env: { ...options.env, [variable]: Schema.encodeSync(Place)(held.address) },
-        stdio: ["ignore", "inherit", "inherit", held.fd, "ipc"]
+        stdio: ["ignore", "inherit", "inherit", held.fdOf(slot), "ipc"]
       }),
     catch: (cause) => new WorkerError({ slot, pid: undefined, reason: new NotStarted({ cause }) })
   }).pipe(Effect.flatMap((child) => follow(slot, child, options, onEnded)))
