@@ -147,6 +147,10 @@ describe("Workers", () => {
       const died = yield* refusal("exits")
       assert.instanceOf(died, WorkerError.WorkerError)
       assert.match(died.message, /^worker 0 \(process \d+\): it died: exit code 7$/)
+      // More than the kernel passes on.
+      const env = { ...process.env, LONG: "x".repeat(4_000_000) }
+      const none = yield* Effect.flip(Workers.make({ ...options, workers: 1, env }))
+      assert.match(none.message, /^worker 0: it did not start: spawn E2BIG$/)
       const late = yield* refusal("hangs")
       assert.match(late.message, /: it was not ready in 2000 ms$/)
       yield* eventually(() => "pid" in late && late.pid !== undefined && !isAlive(late.pid))
@@ -195,6 +199,28 @@ describe("Workers", () => {
       yield* Effect.sleep("100 millis")
       assert.deepInclude(yield* workers.stop, { reported: 0, unreported: 1 })
       assert.strictEqual(yield* client.closed, "ECONNRESET")
+    })))
+
+  // Its loop stands still while they come, so that all of them are in the kernel's queue when it is told to stop.
+  it.live("a stop serves those in the queue, and closes the port", () =>
+    bounded(Effect.gen(function*() {
+      const workers = yield* Workers.make({ ...options, workers: 1, args: ["sleeps"] })
+      const [pid = 0] = yield* workers.pids
+      process.kill(pid, "SIGUSR2")
+      yield* Effect.sleep("100 millis")
+      const clients = yield* Effect.forEach(
+        Array.from({ length: 50 }),
+        () => RawClient.connect(workers.address, { finishes: true })
+      )
+      for (const client of clients) client.write("hello\n")
+      const stopping = yield* Effect.forkChild(workers.stop, { startImmediately: true })
+      for (const client of clients) {
+        assert.match(yield* client.received(10), /hello\n/)
+        client.socket.end()
+      }
+      const { total } = yield* Fiber.join(stopping)
+      assert.deepStrictEqual([total.accepted, total.finished], [50, 50])
+      assert.strictEqual(yield* Effect.flip(RawClient.connect(workers.address)), "ECONNREFUSED")
     })))
 
   it.live("a stop amid a restart ends both, and later calls join it", () =>

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import type { Transport, TransportError } from "@framewire/core"
+import { Transport, type TransportError } from "@framewire/core"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -11,6 +11,7 @@ import type * as Scope from "effect/Scope"
 import type { DrainReport } from "../DrainReport.ts"
 import type { Handler } from "../Handler.ts"
 import * as Server from "../Server.ts"
+import { emptying } from "./internal/emptying.ts"
 import { descriptor, type FromWorker, Place, ToWorker, variable } from "./internal/messages.ts"
 import { NotAWorker } from "./WorkerError.ts"
 
@@ -41,20 +42,30 @@ export const isWorker: Effect.Effect<boolean> = Effect.isSuccess(place)
 
 const isDrain = Schema.is(ToWorker)
 
-/** Done when this process has to drain: the primary says so or has gone, or a signal comes. Then signals do nothing more. */
-const asked: Effect.Effect<Effect.Effect<void>, never, Scope.Scope> = Effect.acquireRelease(
+/**
+ * Done when this process has to drain: the primary says so or has gone, or a signal comes. Then signals do nothing more.
+ * Only the primary can say that another takes its place.
+ */
+const asked: Effect.Effect<
+  { readonly drain: Effect.Effect<void>; readonly isLast: () => boolean },
+  never,
+  Scope.Scope
+> = Effect.acquireRelease(
   Effect.sync(() => {
     const drain = Deferred.makeUnsafe<void>()
+    let last = true
     const now = () => void Deferred.doneUnsafe(drain, Effect.void)
     const onMessage = (message: unknown) => {
-      if (isDrain(message)) now()
+      if (!isDrain(message)) return
+      last = message.last
+      now()
     }
     process.on("message", onMessage)
     process.on("disconnect", now)
     process.on("SIGTERM", now)
     process.on("SIGINT", now)
     if (!process.connected) now()
-    return { drain, now, onMessage }
+    return { drain, isLast: () => last, now, onMessage }
   }),
   ({ now, onMessage }) =>
     Effect.sync(() => {
@@ -63,7 +74,7 @@ const asked: Effect.Effect<Effect.Effect<void>, never, Scope.Scope> = Effect.acq
       process.off("SIGTERM", now)
       process.off("SIGINT", now)
     })
-).pipe(Effect.map(({ drain }) => Deferred.await(drain)))
+).pipe(Effect.map(({ drain, isLast }) => ({ drain: Deferred.await(drain), isLast })))
 
 /** Suspends until it has gone out; to a primary that has gone nothing is said. */
 const tell = (message: FromWorker): Effect.Effect<void> =>
@@ -106,8 +117,11 @@ export const run = <E, R>(
 > =>
   Effect.gen(function*() {
     const address = yield* place
-    const drain = yield* asked
-    const server = yield* Server.make({ ...options, address, fd: descriptor }, handler)
+    const { drain, isLast } = yield* asked
+    const transport = emptying(yield* Transport.Transport, isLast)
+    const server = yield* Server.make({ ...options, address, fd: descriptor }, handler).pipe(
+      Effect.provideService(Transport.Transport, transport)
+    )
     // However this ends: interrupted, too.
     yield* Effect.addFinalizer(() =>
       server.stop.pipe(Effect.flatMap((report) => tell({ _tag: "Drained", report })), Effect.andThen(leave))

@@ -154,8 +154,8 @@ interface Slot {
 /**
  * Starts the workers, and has them all drained when the scope closes. It is there when each one listens.
  *
- * **Limits**: not on Windows. Who waits in the kernel's queue at the moment of `stop` is reset,
- * except with `fd`.
+ * **Limits**: not on Windows. When all stop, the workers empty the kernel's queue before they close the port, for 250 ms at
+ * most: whoever still comes faster than they can accept is reset. With `fd` the queue is its owner's.
  *
  * **Errors**: `ListenError`; `WorkerError`, when one of the first workers does not become ready.
  *
@@ -181,7 +181,7 @@ export const make = (
     const held = yield* Effect.acquireRelease(
       fd === undefined
         ? hold(options.address, queues === "each" ? workers : 1, { ipv6Only: options.ipv6Only ?? false })
-        : Effect.succeed({ fdOf: () => fd, address: options.address, close: () => {} }),
+        : Effect.succeed({ fdOf: () => fd, address: options.address, isOurs: false, close: () => {} }),
       ({ close }) => Effect.sync(close)
     )
     const crew = yield* Crew.make(held, settings)

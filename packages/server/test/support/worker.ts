@@ -6,6 +6,9 @@ import * as goodbye from "./goodbye.ts"
 
 const [, , fault, file = ""] = process.argv
 if (fault === "exits" || fault === "exits-if" && existsSync(file)) process.exit(7)
+if (fault === "sleeps") {
+  process.on("SIGUSR2", () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000))
+}
 if (fault === "lies") {
   process.send?.({ _tag: "Drained", report: { accepted: -1 } })
   process.send?.("Ready")

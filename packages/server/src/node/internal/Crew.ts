@@ -64,7 +64,10 @@ export const make = (held: Held, options: Process.Options): Effect.Effect<Crew> 
         if (retired.has(worker)) return ended
         retired.add(worker)
         publish({ _tag: "Draining", slot: worker.slot, pid: worker.pid })
-        return Effect.andThen(Effect.forkDetach(worker.retire, { startImmediately: true }), ended)
+        return Effect.andThen(
+          Effect.forkDetach(worker.retire({ last: disbanding && held.isOurs }), { startImmediately: true }),
+          ended
+        )
       })
 
     const disband = Effect.gen(function*() {

@@ -26,7 +26,7 @@ export interface Process {
   readonly ended: Effect.Effect<Ended>
   readonly died: Effect.Effect<WorkerError>
   /** Tells it to drain, and suspends until it is gone; it is killed when it takes too long. */
-  readonly retire: Effect.Effect<void>
+  readonly retire: (how: { readonly last: boolean }) => Effect.Effect<void>
   readonly kill: () => void
 }
 
@@ -108,16 +108,17 @@ const follow = (
     }),
     ended: gone,
     died: Effect.map(gone, (how) => fail(new Died({ code: how.code, signal: how.signal }))),
-    retire: Effect.suspend(() => {
-      if (child.connected) child.send(ToWorker.make({}), () => {})
-      return Effect.timeoutOrElse(Effect.asVoid(gone), {
-        duration: stopTimeout,
-        orElse: () => {
-          kill()
-          return Effect.asVoid(gone)
-        }
-      })
-    }),
+    retire: (how) =>
+      Effect.suspend(() => {
+        if (child.connected) child.send(ToWorker.make(how), () => {})
+        return Effect.timeoutOrElse(Effect.asVoid(gone), {
+          duration: stopTimeout,
+          orElse: () => {
+            kill()
+            return Effect.asVoid(gone)
+          }
+        })
+      }),
     kill
   }
   return Effect.succeed(process)

@@ -8,6 +8,8 @@ export interface Held {
   readonly address: Address.TcpAddress
   /** The descriptor for the workers of a slot. */
   readonly fdOf: (slot: number) => number
+  /** Nobody has it but this process and those that it has started. */
+  readonly isOurs: boolean
   /** Again: nothing happens. */
   readonly close: () => void
 }
@@ -92,7 +94,7 @@ export const hold = (
         address = socket.address
       }
       const fds = bound.map(({ fd }) => fd)
-      return Effect.succeed({ address, fdOf: (slot) => fds[slot % sockets] ?? -1, close })
+      return Effect.succeed({ address, fdOf: (slot) => fds[slot % sockets] ?? -1, isOurs: true, close })
     } catch (cause) {
       close()
       return fail(TransportReason.fromCause(cause))

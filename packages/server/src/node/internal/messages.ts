@@ -22,7 +22,8 @@ const Report = Schema.Struct({
 /** The value of the variable. */
 export const Place = Schema.fromJsonString(Tcp)
 
-export const ToWorker = Schema.TaggedStruct("Drain", {})
+/** `last`: nobody takes from its queue after it. */
+export const ToWorker = Schema.TaggedStruct("Drain", { last: Schema.Boolean })
 
 export const FromWorker = Schema.Union([
   Schema.TaggedStruct("Ready", {}),
