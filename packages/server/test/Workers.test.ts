@@ -24,7 +24,7 @@ const options = {
 
 // By hand: 200 clients and 20 restarts of both workers, twice.
 const full = process.env["FRAMEWIRE_RESTARTS"] !== undefined
-const load = full ? { clients: 200, restarts: 20, millis: 170_000 } : { clients: 40, restarts: 1, millis: 30_000 }
+const load = full ? { clients: 200, restarts: 20, millis: 300_000 } : { clients: 40, restarts: 1, millis: 30_000 }
 
 /** Everything that happens from now on. */
 const recorded = ({ events }: Workers.Workers["Service"]) =>
