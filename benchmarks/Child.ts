@@ -36,9 +36,10 @@ export const node = (program: string, ...args: ReadonlyArray<string>): ReadonlyA
   ...args
 ]
 
+/** On a core, or on several, as `taskset -c` names them. */
 export const start = (
   command: ReadonlyArray<string>,
-  core: number
+  core: number | string
 ): Effect.Effect<Child, BenchError, Scope.Scope> =>
   Effect.gen(function*() {
     const pinned = canPin ? ["taskset", "-c", String(core), ...command] : command
@@ -82,10 +83,16 @@ export interface Server extends Child {
   readonly port: number
 }
 
+const listening = (child: Child): Effect.Effect<Server, BenchError> =>
+  Effect.map(child.line(/^listening (\d+)$/), ([, port]) => ({ ...child, port: Number(port) }))
+
 /** One of `servers/`, on its core. */
 export const serve = (name: string, ...args: ReadonlyArray<string>): Effect.Effect<Server, BenchError, Scope.Scope> =>
-  Effect.gen(function*() {
-    const child = yield* start(node(`servers/${name}.ts`, ...args), cores.server)
-    const [, port] = yield* child.line(/^listening (\d+)$/)
-    return { ...child, port: Number(port) }
-  })
+  Effect.flatMap(start(node(`servers/${name}.ts`, ...args), cores.server), listening)
+
+/** The same on all cores, beside what asks: a server of several processes. */
+export const serveWide = (
+  name: string,
+  ...args: ReadonlyArray<string>
+): Effect.Effect<Server, BenchError, Scope.Scope> =>
+  Effect.flatMap(start(node(`servers/${name}.ts`, ...args), `${cores.server}-${cores.load}`), listening)

@@ -1,5 +1,6 @@
 // Typed JSON, requests and answers: the server alone, asked by the load generator, and both ends together.
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -31,17 +32,22 @@ const file = (exchange: Exchange): Buffer =>
     })
   )
 
-const serving = (server: string, exchange: Exchange): Peer => (window) =>
-  Effect.gen(function*() {
-    const folder = yield* Effect.acquireRelease(
-      Effect.sync(() => mkdtempSync(join(tmpdir(), "framewire-"))),
-      (folder) => Effect.sync(() => rmSync(folder, { recursive: true }))
-    )
-    const path = join(folder, "exchange")
-    writeFileSync(path, file(exchange))
-    const started = yield* Child.serve(server)
-    return yield* LoadGenerator.echo(started, { connections: 64, depth: 128, exchange: path }, window)
-  })
+/** `serve` starts what is asked, 64 times 128 requests at a time. */
+const asking =
+  (serve: Effect.Effect<Child.Server, Child.BenchError, Scope.Scope>, exchange: Exchange): Peer => (window) =>
+    Effect.gen(function*() {
+      const folder = yield* Effect.acquireRelease(
+        Effect.sync(() => mkdtempSync(join(tmpdir(), "framewire-"))),
+        (folder) => Effect.sync(() => rmSync(folder, { recursive: true }))
+      )
+      const path = join(folder, "exchange")
+      writeFileSync(path, file(exchange))
+      return yield* LoadGenerator.echo(yield* serve, { connections: 64, depth: 128, exchange: path }, window)
+    })
+
+export const sums = (serve: Effect.Effect<Child.Server, Child.BenchError, Scope.Scope>): Peer => asking(serve, plain)
+
+const serving = (server: string, exchange: Exchange): Peer => asking(Child.serve(server), exchange)
 
 const bothEnds = (inFlight: number) => (name: string): Peer => ({ seconds, warmup }) =>
   Effect.gen(function*() {

@@ -1,7 +1,8 @@
 // What the kernel says of a process. Linux only: elsewhere these figures are left out.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 
-export const isKnown: boolean = existsSync("/proc/self/schedstat") && existsSync("/proc/self/clear_refs")
+export const isKnown: boolean = existsSync("/proc/thread-self/children") && existsSync("/proc/self/schedstat") &&
+  existsSync("/proc/self/clear_refs")
 
 export interface Time {
   /** On a CPU, all threads together. */
@@ -13,14 +14,23 @@ export interface Time {
   readonly heldUp: number
 }
 
-/** Since it was started, in seconds, from the scheduler's nanoseconds: the ticks of `stat` are 10 ms each. */
+/**
+ * Since it was started, with the processes that it has started, in seconds, from the scheduler's nanoseconds: the ticks of
+ * `stat` are 10 ms each.
+ */
 export const time = (pid: number): Time => {
   let running = 0
   let heldUp = 0
   for (const thread of readdirSync(`/proc/${pid}/task`)) {
-    const [ran = 0, waited = 0] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ").map(Number)
+    const folder = `/proc/${pid}/task/${thread}`
+    const [ran = 0, waited = 0] = readFileSync(`${folder}/schedstat`, "utf8").split(" ").map(Number)
     running += ran / 1e9
     heldUp += (Number(thread) === pid ? waited : -ran) / 1e9
+    for (const child of readFileSync(`${folder}/children`, "utf8").trim().split(" ").filter(Boolean)) {
+      const its = time(Number(child))
+      running += its.running
+      heldUp += its.heldUp
+    }
   }
   return { running, heldUp }
 }

@@ -6,6 +6,7 @@ import * as Idle from "./Idle.ts"
 import * as Memory from "./Memory.ts"
 import * as Rpc from "./Rpc.ts"
 import type { Case } from "./Suite.ts"
+import * as Workers from "./Workers.ts"
 
 export const everyCase: ReadonlyArray<Case> = [
   ...Memory.cases,
@@ -13,5 +14,6 @@ export const everyCase: ReadonlyArray<Case> = [
   ...Idle.cases,
   ...Connect.cases,
   ...Rpc.cases,
-  ...Attack.cases
+  ...Attack.cases,
+  ...Workers.cases
 ]

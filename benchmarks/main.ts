@@ -18,7 +18,7 @@ import * as Report from "./Report.ts"
 import * as Suite from "./Suite.ts"
 import * as Targets from "./targets.ts"
 
-const suites = ["decode", "encode", "echo", "idle", "connect", "rpc", "attack"] as const
+const suites = ["decode", "encode", "echo", "idle", "connect", "rpc", "attack", "workers"] as const
 
 /** The cases that have one of these peers, with these and the base alone. */
 const withPeers = (cases: ReadonlyArray<Suite.Case>, only: ReadonlyArray<string>) =>

@@ -72,6 +72,11 @@ export const targets: ReadonlyArray<Target> = [
     ["6, 7g", "both ends, 64 in flight", "framewire", "by hand", "perSecond", 0.5],
     ["6, 7g", "both ends, 64 in flight", "framewire", "effect/rpc", "perSecond", 5]
   ]),
+  // As many times the frames as there are cores, where each costs the same CPU: 1.7 of 2.
+  ...of("workers", noise.throughput, [
+    ["5", "framed 64x128 256 B", "2 workers", "1 worker", "cpu", 2 / 1.7],
+    ["5", "typed JSON 64x128", "2 workers", "1 worker", "cpu", 2 / 1.7]
+  ]),
   ...of("rpc", noise.latency, [["6, 7g", "both ends, 1 in flight", "framewire", "by hand", "p50", 1.15]])
 ]
 

@@ -19,6 +19,13 @@ const allowed: Record<string, ReadonlyArray<string>> = {
   client: ["effect", "@framewire/core", "@framewire/framing"]
 }
 
+// What of Node a package's src/node may import. core makes the sockets; server starts processes and passes them a port, which
+// it only binds and never reads: no other of ours has a descriptor before there is a socket.
+const platform: Record<string, ReadonlyArray<string>> = {
+  core: ["node:"],
+  server: ["node:child_process", "node:net", "node:os", "node:util"]
+}
+
 // Unstable upstream: each is touched in one file a pattern, so that a change of theirs is a change of one file of ours.
 const unstable: Record<string, ReadonlyArray<RegExp>> = {
   "effect/net": [/^packages\/core\/src\/Address\.ts$/, /^packages\/core\/src\/node\/internal\/resolve\.ts$/],
@@ -66,15 +73,16 @@ const problemOf = ({ file, to }: Import): string | undefined => {
   }
 
   const home = `packages/${name}/src/`
-  const inNode = name === "core" && path.startsWith("node/")
+  const inNode = name in platform && path.startsWith("node/")
   if (to === "(computed)") return "a package imports nothing that cannot be read here"
   if (local) {
     if (!target.startsWith(home)) return "another package is imported by its name"
-    return name === "core" && !inNode && target.startsWith(`${home}node/`)
-      ? "core stands without core/src/node"
-      : undefined
+    return !inNode && target.startsWith(`${home}node/`) ? "a package stands without its src/node" : undefined
   }
-  if (to.startsWith("node:")) return inNode ? undefined : "only core/src/node touches Node"
+  if (to.startsWith("node:")) {
+    if (!inNode) return "only src/node of core and server touches Node"
+    return platform[name]?.some((it) => to.startsWith(it)) === true ? undefined : `${name} may not touch it`
+  }
   if (isUnder(to, "@framewire/core/node")) return "the program chooses the platform, not a package"
   return allowed[name]?.some((it) => isUnder(to, it)) === true ? undefined : `${name} may not import it`
 }
@@ -133,6 +141,10 @@ describe("ImportDirection", () => {
     ["packages/framing/src/Framed.ts", "@framewire/core/internal/state"],
     ["packages/framing/src/Framed.ts", "@framewire/server"],
     ["packages/server/src/Server.ts", "@framewire/client"],
+    ["packages/server/src/Server.ts", "node:child_process"],
+    ["packages/server/src/index.ts", "./node/Workers.ts"],
+    ["packages/server/src/node/Workers.ts", "node:tls"],
+    ["packages/client/src/node/Client.ts", "node:net"],
     ["packages/client/src/Client.ts", "@framewire/server/Server"],
     ["apps/demo/src/main.ts", "../../../packages/core/src/Address.ts"]
   ]
@@ -146,6 +158,8 @@ describe("ImportDirection", () => {
     ["packages/core/src/Address.ts", "effect/net/NetAddress"],
     ["packages/framing/src/Framed.ts", "@framewire/core"],
     ["packages/server/src/Server.ts", "./internal/accept.ts"],
+    ["packages/server/src/node/Workers.ts", "node:os"],
+    ["packages/server/src/node/Workers.ts", "../DrainReport.ts"],
     ["apps/demo/src/main.ts", "@framewire/core/node/NodeTransport"]
   ]
   it.each(permitted)("accepts that %s imports %s", (file, to) => {

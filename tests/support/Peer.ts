@@ -46,3 +46,5 @@ export const redis = (): Peer => find("redis-cli", ["--version"], /^redis-cli /,
 export const haproxy = (): Peer => find("haproxy", ["-v"], /^HAProxy version/, "haproxy")
 
 export const psql = (): Peer => find("psql", ["--version"], /^psql \(PostgreSQL\) /, "postgresql-client")
+
+export const socketActivate = (): Peer => find("systemd-socket-activate", ["--version"], /^systemd \d+/, "systemd")

@@ -94,7 +94,10 @@ describe("ProxyProtocol", () => {
         const proxied = yield* ProxyProtocol.read({ trusted })(connection)
         assert.deepStrictEqual(proxied.remote, client)
         let got = text(yield* proxied.receive)
-        yield* proxied.receiveEach((chunks) => Effect.sync(() => void (got += text(chunks))))
+        yield* proxied.receiveEach((chunks) => {
+          got += text(chunks)
+          return Effect.void
+        })
         assert.strictEqual(got, "abc")
       })))
   }
@@ -110,7 +113,10 @@ describe("ProxyProtocol", () => {
         yield* peer.send(Buffer.from("second"))
         if (form === "receive") got.push(text(yield* receive), text(yield* receive))
         yield* peer.shutdownWrite
-        yield* proxied.receiveEach((chunks) => Effect.sync(() => void got.push(text(chunks))))
+        yield* proxied.receiveEach((chunks) => {
+          got.push(text(chunks))
+          return Effect.void
+        })
       }
       assert.deepStrictEqual(got, ["first", "second", "first", "second"])
     })))

@@ -4,6 +4,7 @@ import { type MemoryNetwork, MemoryTransport } from "@framewire/core/testing"
 import { Codec, Lines, Protocol } from "@framewire/framing"
 import type { Server, ServerEvent } from "@framewire/server"
 import type * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import type * as Scope from "effect/Scope"
@@ -28,9 +29,10 @@ export const portOf = ({ address }: Server.Server["Service"]): number => "port" 
 
 /** On real sockets, and a hang is a failure. */
 export const bounded = <A, E>(
-  body: Effect.Effect<A, E, Scope.Scope | Transport.Transport>
+  body: Effect.Effect<A, E, Scope.Scope | Transport.Transport>,
+  timeout: Duration.Input = "12 seconds"
 ): Effect.Effect<A, E | Cause.TimeoutError> =>
-  Effect.scoped(body).pipe(Effect.provide(NodeTransport.layer), Effect.timeout("12 seconds"))
+  Effect.scoped(body).pipe(Effect.provide(NodeTransport.layer), Effect.timeout(timeout))
 
 /** On the network in memory and the test's clock, with metrics of its own. */
 export const inMemory = <A, E>(
