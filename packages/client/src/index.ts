@@ -12,8 +12,22 @@
 export * as Client from "./Client.ts"
 
 /**
+ * How a client finds out that its peer is gone.
+ *
+ * @since 0.1.0
+ */
+export * as Heartbeat from "./Heartbeat.ts"
+
+/**
  * Why a request has no answer, and what became of it.
  *
  * @since 0.1.0
  */
 export * as RequestError from "./RequestError.ts"
+
+/**
+ * Where a client is in its life.
+ *
+ * @since 0.1.0
+ */
+export * as Status from "./Status.ts"

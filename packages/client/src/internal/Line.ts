@@ -1,0 +1,413 @@
+// One connection and its requests. The hot path is plain calls: a request is one ticket, a turn of requests one write.
+import type { Connection, TransportError } from "@framewire/core"
+import { ByteWriter, Codec, type Framed, FramingError, type Protocol } from "@framewire/framing"
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
+import type { Heartbeat } from "../Heartbeat.ts"
+import {
+  HeartbeatMissed,
+  LineClosed,
+  LineDraining,
+  RequestCancelled,
+  RequestError,
+  type RequestFailure,
+  RequestTimedOut,
+  UnexpectedAnswer
+} from "../RequestError.ts"
+import * as InFlight from "./InFlight.ts"
+import { type Holder, Ticket } from "./Ticket.ts"
+
+export interface Settings<out Req, in P> {
+  readonly maxInFlight?: number
+  readonly requestTimeout?: Duration.Input
+  readonly heartbeat?: Heartbeat<Req> | undefined
+  readonly isGoAway?: ((push: P) => boolean) | undefined
+}
+
+/** Who opened a line. */
+export interface Owner<Req, Res, Err, P> {
+  /** A request that was not sent comes back. */
+  readonly unsent: (ticket: Ticket<Req, Res, Err>, reason: RequestFailure) => void
+  /** A failure ends the line. */
+  readonly pushed: (push: P) => RequestFailure | undefined
+  /** Requests were answered: there may be room. */
+  readonly room: () => void
+  /** It takes no more requests. */
+  readonly draining: () => void
+  readonly ended: (reason: RequestFailure) => void
+}
+
+export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
+  readonly connection: Connection.Connection
+  readonly exchange: Protocol.Exchange<Req, Res, Err, P>
+  readonly #framed: Framed.Framed<Protocol.Reply<Res, Err, P>, Protocol.Call<Req>>
+  readonly #owner: Owner<Req, Res, Err, P>
+  readonly #clock: Clock.Clock
+  readonly #fork: <E>(effect: Effect.Effect<unknown, E>) => Fiber.Fiber<unknown, E>
+  readonly #maxInFlight: number
+  readonly #timeout: number
+  readonly #heartbeat:
+    | { readonly ping: Ticket<Req, Res, Err>; readonly millis: number; readonly misses: number }
+    | undefined
+
+  readonly #isGoAway: ((push: P) => boolean) | undefined
+
+  readonly #outgoing = ByteWriter.make()
+  /** Every request without an answer, and those of them that are still in `outgoing`. */
+  readonly #pending: InFlight.InFlight<Ticket<Req, Res, Err>>
+  #unsent: Array<Ticket<Req, Res, Err>> = []
+  /** Those for which `pending` has no place. */
+  readonly #waiting = new Set<Ticket<Req, Res, Err>>()
+  #lastId = 0
+  #flushing = false
+  #sending = false
+  #ended: RequestFailure | undefined
+  #isOver = false
+  #isDraining = false
+  /** When the last frame came, and the last answer. */
+  #heard: number
+  #answered: number
+  #pings = 0
+  /** When the watch looks next, and how to have it look earlier. */
+  #looksAt = Number.POSITIVE_INFINITY
+  #look: (() => void) | undefined
+
+  constructor(
+    framed: Framed.Framed<Protocol.Reply<Res, Err, P>, Protocol.Call<Req>>,
+    exchange: Protocol.Exchange<Req, Res, Err, P>,
+    settings: Settings<Req, P>,
+    owner: Owner<Req, Res, Err, P>,
+    fiber: Fiber.Fiber<unknown, unknown>
+  ) {
+    const { heartbeat, maxInFlight = 1024, requestTimeout = "30 seconds" } = settings
+    this.connection = framed.connection
+    this.exchange = exchange
+    this.#framed = framed
+    this.#owner = owner
+    this.#clock = fiber.getRef(Clock.Clock)
+    this.#fork = Effect.runForkWith(fiber.context)
+    this.#maxInFlight = Math.min(maxInFlight, exchange.maxId)
+    this.#timeout = Duration.toMillis(Duration.fromInputUnsafe(requestTimeout))
+    this.#heartbeat = heartbeat && {
+      ping: new Ticket<Req, Res, Err>(heartbeat.ping, () => undefined),
+      millis: Duration.toMillis(Duration.fromInputUnsafe(heartbeat.interval ?? "25 seconds")),
+      misses: Math.max(2, heartbeat.misses ?? 2)
+    }
+    this.#isGoAway = settings.isGoAway
+    this.#pending = exchange.answers === "in-order" ? InFlight.inOrder() : InFlight.byId()
+    this.#heard = this.#answered = this.#clock.currentTimeMillisUnsafe()
+  }
+
+  get ended(): RequestFailure | undefined {
+    return this.#ended
+  }
+
+  /** It takes requests, and sends them at once. */
+  get hasRoom(): boolean {
+    return this.#ended === undefined && !this.#isDraining && this.#pending.size() < this.#maxInFlight
+  }
+
+  get load(): number {
+    return this.#pending.size()
+  }
+
+  submit(ticket: Ticket<Req, Res, Err>): void {
+    const refusal = this.#ended ?? (this.#isDraining ? new LineDraining() : undefined)
+    if (refusal !== undefined) return this.#owner.unsent(ticket, refusal)
+    ticket.holder = this
+    if (this.#timeout !== Number.POSITIVE_INFINITY) {
+      if (Number.isNaN(ticket.at)) ticket.at = this.#clock.currentTimeMillisUnsafe()
+      if (ticket.at + this.#timeout < this.#looksAt) this.#look?.()
+    }
+    // Nobody overtakes those who wait for a place.
+    if (this.#waiting.size > 0 || !this.hasRoom) this.#waiting.add(ticket)
+    else this.#write(ticket)
+  }
+
+  giveUp(ticket: Ticket<Req, Res, Err>): void {
+    ticket.at = Number.NaN
+    if (this.#waiting.delete(ticket)) return
+    // Behind its request, sent or not; a codec that refuses it has nothing to say.
+    if (!this.exchange.cancels || this.#ended !== undefined || !this.#pending.has(ticket.id)) return
+    Codec.write(this.exchange.client, { _tag: "Cancel", id: ticket.id }, this.#outgoing)
+    this.#flushSoon()
+  }
+
+  /** No more requests: it ends when those in flight are answered. */
+  drain(): void {
+    if (this.#isDraining || this.#ended !== undefined) return
+    this.#isDraining = true
+    this.#owner.draining()
+    this.#return(new LineDraining())
+    this.#endDrained()
+  }
+
+  #endDrained(): void {
+    if (this.#isDraining && this.#pending.size() === 0) this.close()
+  }
+
+  /** Ends it gracefully, whatever is in flight. */
+  close(): void {
+    this.end(new LineClosed({ by: "self" }))
+    this.#fork(this.connection.close())
+  }
+
+  /** Ends every request, each with what is known of it; `died` instead for those that were sent. */
+  end(reason: RequestFailure, died?: Exit.Exit<never>): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    const ended = this.#ended ??= reason
+    const tickets = this.#pending.all()
+    this.#pending.clear()
+    this.#owner.ended(ended)
+    for (const ticket of tickets) {
+      if (!ticket.sent) this.#owner.unsent(ticket, ended)
+      else ticket.settle(died ?? Exit.fail(new RequestError({ delivery: "MaybeSent", reason: ended })))
+    }
+    this.#return(ended)
+    this.#look?.()
+  }
+
+  /** Reads until the line ends. */
+  get reading(): Effect.Effect<void> {
+    const read = Effect.matchEffect(this.#framed.receiveAll, {
+      onSuccess: (replies) => this.#take(replies),
+      onFailure: (error) => {
+        // By id nobody can tell whose answer it was.
+        if (this.exchange.answers === "in-order" && error instanceof FramingError.MessageError) {
+          this.#hear()
+          return this.#settled(this.#settle(0, answered(error)) ? undefined : new UnexpectedAnswer())
+        }
+        return Effect.fail(Cause.isDone(error) ? new LineClosed({ by: "peer" }) : error)
+      }
+    })
+    return Effect.forever(read, { disableYield: true }).pipe(
+      Effect.catch((failure) => Effect.sync(() => this.end(failure))),
+      // A codec that throws is a defect of those who wait: nobody else would see it.
+      Effect.catchDefect((defect) => Effect.sync(() => this.end(new LineClosed({ by: "self" }), Exit.die(defect)))),
+      // Either way the line is of no more use, and the other end may know.
+      Effect.andThen(Effect.asVoid(this.connection.close()))
+    )
+  }
+
+  /** Watches the time until the line ends. */
+  get watching(): Effect.Effect<void> {
+    const look = Effect.suspend(() => {
+      const now = this.#clock.currentTimeMillisUnsafe()
+      const next = Math.min(this.#expire(now), this.#beat(now))
+      this.#looksAt = next
+      const asked = Effect.callback<void>((resume) => {
+        this.#look = () => resume(Effect.void)
+        return Effect.sync(() => {
+          this.#look = undefined
+        })
+      })
+      return next === Number.POSITIVE_INFINITY ? asked : Effect.timeoutOption(asked, next - now)
+    })
+    return Effect.whileLoop({ while: () => !this.#isOver, body: () => look, step: () => undefined })
+  }
+
+  /** Fails what waits too long, and gives the time of the next that will. */
+  #expire(now: number): number {
+    if (this.#timeout === Number.POSITIVE_INFINITY || this.#isOver) return Number.POSITIVE_INFINITY
+    const reason = new RequestTimedOut({ millis: this.#timeout })
+    let next = Number.POSITIVE_INFINITY
+    let stands = false
+    const expired: Array<Ticket<Req, Res, Err>> = []
+    const look = (ticket: Ticket<Req, Res, Err>, blocks: boolean) => {
+      const due = ticket.at + this.#timeout
+      if (due > now) {
+        next = Math.min(next, due)
+      } else if (due <= now) {
+        // Not one that was given up: that has no time.
+        expired.push(ticket)
+        stands ||= blocks && this.#answered <= ticket.at
+      }
+    }
+    const isInOrder = this.exchange.answers === "in-order"
+    for (const ticket of this.#pending.all()) look(ticket, isInOrder)
+    for (const ticket of this.#waiting) look(ticket, true)
+    if (stands) {
+      this.#kill(reason)
+      return Number.POSITIVE_INFINITY
+    }
+    for (const ticket of expired) {
+      const delivery = this.#waiting.has(ticket) ? "NotSent" : "MaybeSent"
+      this.giveUp(ticket)
+      ticket.settle(Exit.fail(new RequestError({ delivery, reason })))
+    }
+    return next
+  }
+
+  /** Pings a peer that is silent, and gives the time of the next look. */
+  #beat(now: number): number {
+    if (this.#heartbeat === undefined || this.#isOver) return Number.POSITIVE_INFINITY
+    const { millis, misses, ping } = this.#heartbeat
+    const missed = Math.floor((now - this.#heard) / millis)
+    if (missed >= misses) {
+      this.#kill(new HeartbeatMissed({ millis: now - this.#heard }))
+      return Number.POSITIVE_INFINITY
+    }
+    if (missed > this.#pings) {
+      this.#pings = missed
+      // Where there is no room for it, there are requests that have to be answered.
+      if (this.#ended === undefined && this.#pending.size() < this.#maxInFlight) this.#write(ping)
+    }
+    return this.#heard + (missed + 1) * millis
+  }
+
+  #kill(reason: RequestFailure): void {
+    this.end(reason)
+    this.#fork(this.connection.abort)
+  }
+
+  #write(ticket: Ticket<Req, Res, Err>): void {
+    const id = this.#nextId()
+    let refused: FramingError.MessageError | undefined
+    try {
+      refused = Codec.write(this.exchange.client, { _tag: "Request", id, request: ticket.request }, this.#outgoing)
+    } catch (defect) {
+      return ticket.settle(Exit.die(defect))
+    }
+    if (refused !== undefined) {
+      return ticket.settle(Exit.fail(new RequestError({ delivery: "NotSent", reason: refused })))
+    }
+    ticket.id = id
+    this.#pending.add(id, ticket)
+    this.#unsent.push(ticket)
+    this.#flushSoon()
+  }
+
+  #nextId(): number {
+    const { maxId } = this.exchange
+    do this.#lastId = this.#lastId >= maxId ? 1 : this.#lastId + 1
+    while (this.#pending.has(this.#lastId))
+    return this.#lastId
+  }
+
+  /** In a microtask, so that the requests of one turn become one write. */
+  #flushSoon(): void {
+    if (this.#flushing || this.#sending) return
+    this.#flushing = true
+    queueMicrotask(() => {
+      this.#flushing = false
+      this.#flush()
+    })
+  }
+
+  #flush(): void {
+    if (this.#ended !== undefined || this.#sending || this.#outgoing.length === 0) return
+    const batch = this.#unsent
+    this.#unsent = []
+    for (const ticket of batch) ticket.sent = true
+    const sending = this.connection.sendAllUnsafe(this.#outgoing.finish())
+    const isSent: boolean = Exit.isExit(sending) && Exit.isSuccess(sending)
+    if (isSent) return sentAll(batch)
+    this.#sending = true
+    this.#fork(
+      Effect.matchCause(sending, {
+        onSuccess: () => sentAll(batch),
+        onFailure: (cause) => this.#unsendable(batch, cause)
+      }).pipe(Effect.map(() => {
+        this.#sending = false
+        this.#flush()
+      }))
+    )
+  }
+
+  #unsendable(batch: ReadonlyArray<Ticket<Req, Res, Err>>, cause: Cause.Cause<TransportError.SendError>): void {
+    const failure = cause.reasons.find(Cause.isFailReason)?.error
+    for (const ticket of batch) ticket.sent = failure === undefined || failure.retry === "unsafe"
+    // Answers that have arrived are good: the reader takes them, and fails the rest with this failure.
+    this.#ended ??= failure ?? new LineClosed({ by: "self" })
+    this.#fork(this.connection.shutdownRead)
+  }
+
+  #hear(): void {
+    this.#heard = this.#answered = this.#clock.currentTimeMillisUnsafe()
+    this.#pings = 0
+  }
+
+  #take(replies: ReadonlyArray<Protocol.Reply<Res, Err, P>>): Effect.Effect<void, RequestFailure> {
+    const before = this.#answered
+    this.#hear()
+    let isAnswered = false
+    for (const reply of replies) {
+      const failure = this.#reply(reply)
+      if (failure !== undefined) return Effect.fail(failure)
+      isAnswered ||= reply._tag !== "Push"
+    }
+    if (!isAnswered) this.#answered = before
+    return this.#settled(undefined)
+  }
+
+  #reply(reply: Protocol.Reply<Res, Err, P>): RequestFailure | undefined {
+    if (reply._tag === "Push") {
+      if (this.#isGoAway?.(reply.push) === true) this.drain()
+      return this.#owner.pushed(reply.push)
+    }
+    const exit = reply._tag === "Response"
+      ? Exit.succeed(reply.response)
+      : reply._tag === "Failure"
+      ? Exit.fail(reply.error)
+      : answered(new RequestCancelled())
+    return this.#settle(reply.id, exit) ? undefined : new UnexpectedAnswer()
+  }
+
+  /** Gives a request its answer; false if there is none. */
+  #settle(id: Protocol.Id, answer: Exit.Exit<Res, RequestError | Err>): boolean {
+    const ticket = this.#pending.take(id)
+    if (ticket === undefined) return false
+    // Its id is another's from now on.
+    ticket.holder = undefined
+    ticket.settle(answer)
+    return true
+  }
+
+  #settled(failure: RequestFailure | undefined): Effect.Effect<void, RequestFailure> {
+    if (failure !== undefined) return Effect.fail(failure)
+    for (const ticket of this.#waiting) {
+      if (!this.hasRoom) break
+      this.#waiting.delete(ticket)
+      this.#write(ticket)
+    }
+    this.#endDrained()
+    this.#owner.room()
+    return Effect.void
+  }
+
+  /** Gives back those who wait for a place. */
+  #return(reason: RequestFailure): void {
+    for (const ticket of this.#waiting) {
+      this.#waiting.delete(ticket)
+      this.#owner.unsent(ticket, reason)
+    }
+  }
+}
+
+const sentAll = (batch: ReadonlyArray<{ readonly onSent: (() => void) | undefined }>): void => {
+  for (const ticket of batch) ticket.onSent?.()
+}
+
+const answered = (reason: RequestFailure) => Exit.fail(new RequestError({ delivery: "Answered", reason }))
+
+/** A line that works for as long as the scope is open; the connection is the caller's. */
+export const open = <Req, Res, Err, P>(
+  framed: Framed.Framed<Protocol.Reply<Res, Err, P>, Protocol.Call<Req>>,
+  exchange: Protocol.Exchange<Req, Res, Err, P>,
+  settings: Settings<Req, P>,
+  owner: Owner<Req, Res, Err, P>
+): Effect.Effect<Line<Req, Res, Err, P>, never, Scope.Scope> =>
+  Effect.withFiber((fiber) => {
+    const line = new Line(framed, exchange, settings, owner, fiber)
+    return Effect.forkScoped(line.reading).pipe(
+      Effect.andThen(Effect.forkScoped(line.watching)),
+      Effect.andThen(Effect.addFinalizer(() => Effect.sync(() => line.end(new LineClosed({ by: "self" }))))),
+      Effect.as(line)
+    )
+  })
