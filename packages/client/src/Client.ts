@@ -25,16 +25,12 @@ import type { RequestError } from "./RequestError.ts"
 import type { Ending, Status } from "./Status.ts"
 
 /**
- * A client of a protocol: one line, one that is made anew, or many. Any number of fibers may use it. `Err` is the protocol's
- * own error, `P` what its server pushes.
- *
- * **Contract**: every request ends, with its own answer or with what is known of it. One that failed as `NotSent` was not
- * sent; none is sent twice unasked.
+ * What can be asked. Any number of fibers may ask.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Client<in Req, out Res, out Err = never, out P = never> {
+export interface Requests<in Req, out Res, out Err = never> {
   /**
    * Sends a request and suspends until its answer is there. Requests of the same turn go out in one write.
    *
@@ -55,7 +51,19 @@ export interface Client<in Req, out Res, out Err = never, out P = never> {
 
   /** Sends a request and suspends until the kernel has it. It is in flight until its answer comes, which is dropped. */
   readonly send: (request: Req) => Effect.Effect<void, RequestError>
+}
 
+/**
+ * A client of a protocol: one line, one that is made anew, or many. Any number of fibers may use it. `Err` is the protocol's
+ * own error, `P` what its server pushes.
+ *
+ * **Contract**: every request ends, with its own answer or with what is known of it. One that failed as `NotSent` was not
+ * sent; none is sent twice unasked.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Client<in Req, out Res, out Err = never, out P = never> extends Requests<Req, Res, Err> {
   /** What the server says that answers nothing, until the client ends. Several consumers share it. */
   readonly pushes: Stream.Stream<P>
 
@@ -170,7 +178,6 @@ export const connect: {
   Transport.Transport | Scope.Scope
 > =>
   Effect.gen(function*() {
-    const { drainTimeout = "15 seconds" } = options
     const status = yield* Cell.make({ _tag: "Connecting", attempt: 1, failure: undefined })
     const pushes = yield* Pushes.make<P>(options)
     const line = yield* dial(spoken, address, options, {
@@ -191,10 +198,7 @@ export const connect: {
       status: status.changes,
       drain: Effect.suspend(() => {
         line.drain()
-        return Effect.timeoutOrElse(Effect.asVoid(connection.closed), {
-          duration: drainTimeout,
-          orElse: () => Effect.asVoid(Effect.andThen(Effect.sync(() => line.close()), connection.closed))
-        })
+        return Effect.asVoid(connection.closed)
       }),
       closed: connection.closed
     }

@@ -89,6 +89,45 @@ export class LineDraining extends Data.TaggedError("LineDraining")<{}> {
 }
 
 /**
+ * There is no line now, and the request may not wait for one. `cause` is why there is none, as far as that is known.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class NotConnected extends Data.TaggedError("NotConnected")<{ readonly cause: unknown }> {
+  override get message(): string {
+    const why = this.cause instanceof Error ? `: ${this.cause.message}` : ""
+    return `there is no line${why}`
+  }
+}
+
+/**
+ * As much as `limit` lets wait for a line waits already.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class QueueFull
+  extends Data.TaggedError("QueueFull")<{ readonly limit: "maxRequests" | "maxBytes" | "maxWaiting" }>
+{
+  override get message(): string {
+    return `what waits for a line has reached ${this.limit}`
+  }
+}
+
+/**
+ * The request waited for a line for so long.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class QueueTimedOut extends Data.TaggedError("QueueTimedOut")<{ readonly millis: number }> {
+  override get message(): string {
+    return `no line was free for ${this.millis} ms`
+  }
+}
+
+/**
  * What ended the line, or what was wrong with this one message.
  *
  * @category models
@@ -106,6 +145,9 @@ export type RequestFailure =
   | RequestTimedOut
   | HeartbeatMissed
   | LineDraining
+  | NotConnected
+  | QueueFull
+  | QueueTimedOut
 
 /**
  * What is known of a request that failed:

@@ -31,3 +31,10 @@ export * as RequestError from "./RequestError.ts"
  * @since 0.1.0
  */
 export * as Status from "./Status.ts"
+
+/**
+ * A client whose line is made anew when it ends.
+ *
+ * @since 0.1.0
+ */
+export * as Reconnect from "./Reconnect.ts"

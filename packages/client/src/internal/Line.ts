@@ -19,12 +19,14 @@ import {
   RequestTimedOut,
   UnexpectedAnswer
 } from "../RequestError.ts"
+import { Alarm } from "./Alarm.ts"
 import * as InFlight from "./InFlight.ts"
 import { type Holder, Ticket } from "./Ticket.ts"
 
 export interface Settings<out Req, in P> {
   readonly maxInFlight?: number
   readonly requestTimeout?: Duration.Input
+  readonly drainTimeout?: Duration.Input
   readonly heartbeat?: Heartbeat<Req> | undefined
   readonly isGoAway?: ((push: P) => boolean) | undefined
 }
@@ -45,12 +47,14 @@ export interface Owner<Req, Res, Err, P> {
 export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
   readonly connection: Connection.Connection
   readonly exchange: Protocol.Exchange<Req, Res, Err, P>
+  readonly alarm: Alarm
   readonly #framed: Framed.Framed<Protocol.Reply<Res, Err, P>, Protocol.Call<Req>>
   readonly #owner: Owner<Req, Res, Err, P>
   readonly #clock: Clock.Clock
   readonly #fork: <E>(effect: Effect.Effect<unknown, E>) => Fiber.Fiber<unknown, E>
   readonly #maxInFlight: number
   readonly #timeout: number
+  readonly #drainTimeout: number
   readonly #heartbeat:
     | { readonly ping: Ticket<Req, Res, Err>; readonly millis: number; readonly misses: number }
     | undefined
@@ -73,9 +77,8 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
   #heard: number
   #answered: number
   #pings = 0
-  /** When the watch looks next, and how to have it look earlier. */
-  #looksAt = Number.POSITIVE_INFINITY
-  #look: (() => void) | undefined
+  /** When it ends though requests are in flight. */
+  #drainedBy = Number.POSITIVE_INFINITY
 
   constructor(
     framed: Framed.Framed<Protocol.Reply<Res, Err, P>, Protocol.Call<Req>>,
@@ -84,7 +87,7 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
     owner: Owner<Req, Res, Err, P>,
     fiber: Fiber.Fiber<unknown, unknown>
   ) {
-    const { heartbeat, maxInFlight = 1024, requestTimeout = "30 seconds" } = settings
+    const { drainTimeout = "15 seconds", heartbeat, maxInFlight = 1024, requestTimeout = "30 seconds" } = settings
     this.connection = framed.connection
     this.exchange = exchange
     this.#framed = framed
@@ -93,6 +96,8 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
     this.#fork = Effect.runForkWith(fiber.context)
     this.#maxInFlight = Math.min(maxInFlight, exchange.maxId)
     this.#timeout = Duration.toMillis(Duration.fromInputUnsafe(requestTimeout))
+    this.#drainTimeout = Duration.toMillis(Duration.fromInputUnsafe(drainTimeout))
+    this.alarm = new Alarm(this.#clock, (now) => Math.min(this.#expire(now), this.#beat(now), this.#endDrain(now)))
     this.#heartbeat = heartbeat && {
       ping: new Ticket<Req, Res, Err>(heartbeat.ping, () => undefined),
       millis: Duration.toMillis(Duration.fromInputUnsafe(heartbeat.interval ?? "25 seconds")),
@@ -122,7 +127,7 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
     ticket.holder = this
     if (this.#timeout !== Number.POSITIVE_INFINITY) {
       if (Number.isNaN(ticket.at)) ticket.at = this.#clock.currentTimeMillisUnsafe()
-      if (ticket.at + this.#timeout < this.#looksAt) this.#look?.()
+      this.alarm.by(ticket.at + this.#timeout)
     }
     // Nobody overtakes those who wait for a place.
     if (this.#waiting.size > 0 || !this.hasRoom) this.#waiting.add(ticket)
@@ -130,8 +135,8 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
   }
 
   giveUp(ticket: Ticket<Req, Res, Err>): void {
-    ticket.at = Number.NaN
-    if (this.#waiting.delete(ticket)) return
+    if (this.#waiting.delete(ticket) || ticket.isGivenUp) return
+    ticket.isGivenUp = true
     // Behind its request, sent or not; a codec that refuses it has nothing to say.
     if (!this.exchange.cancels || this.#ended !== undefined || !this.#pending.has(ticket.id)) return
     Codec.write(this.exchange.client, { _tag: "Cancel", id: ticket.id }, this.#outgoing)
@@ -142,6 +147,8 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
   drain(): void {
     if (this.#isDraining || this.#ended !== undefined) return
     this.#isDraining = true
+    this.#drainedBy = this.#clock.currentTimeMillisUnsafe() + this.#drainTimeout
+    this.alarm.by(this.#drainedBy)
     this.#owner.draining()
     this.#return(new LineDraining())
     this.#endDrained()
@@ -170,7 +177,6 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
       else ticket.settle(died ?? Exit.fail(new RequestError({ delivery: "MaybeSent", reason: ended })))
     }
     this.#return(ended)
-    this.#look?.()
   }
 
   /** Reads until the line ends. */
@@ -195,23 +201,6 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
     )
   }
 
-  /** Watches the time until the line ends. */
-  get watching(): Effect.Effect<void> {
-    const look = Effect.suspend(() => {
-      const now = this.#clock.currentTimeMillisUnsafe()
-      const next = Math.min(this.#expire(now), this.#beat(now))
-      this.#looksAt = next
-      const asked = Effect.callback<void>((resume) => {
-        this.#look = () => resume(Effect.void)
-        return Effect.sync(() => {
-          this.#look = undefined
-        })
-      })
-      return next === Number.POSITIVE_INFINITY ? asked : Effect.timeoutOption(asked, next - now)
-    })
-    return Effect.whileLoop({ while: () => !this.#isOver, body: () => look, step: () => undefined })
-  }
-
   /** Fails what waits too long, and gives the time of the next that will. */
   #expire(now: number): number {
     if (this.#timeout === Number.POSITIVE_INFINITY || this.#isOver) return Number.POSITIVE_INFINITY
@@ -224,13 +213,13 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
       if (due > now) {
         next = Math.min(next, due)
       } else if (due <= now) {
-        // Not one that was given up: that has no time.
+        // Not one that has expired: that has no time any more.
         expired.push(ticket)
         stands ||= blocks && this.#answered <= ticket.at
       }
     }
-    const isInOrder = this.exchange.answers === "in-order"
-    for (const ticket of this.#pending.all()) look(ticket, isInOrder)
+    const blocks = this.exchange.answers === "in-order" || this.#pending.size() >= this.#maxInFlight
+    for (const ticket of this.#pending.all()) look(ticket, blocks)
     for (const ticket of this.#waiting) look(ticket, true)
     if (stands) {
       this.#kill(reason)
@@ -239,6 +228,7 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
     for (const ticket of expired) {
       const delivery = this.#waiting.has(ticket) ? "NotSent" : "MaybeSent"
       this.giveUp(ticket)
+      ticket.at = Number.NaN
       ticket.settle(Exit.fail(new RequestError({ delivery, reason })))
     }
     return next
@@ -259,6 +249,12 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
       if (this.#ended === undefined && this.#pending.size() < this.#maxInFlight) this.#write(ping)
     }
     return this.#heard + (missed + 1) * millis
+  }
+
+  #endDrain(now: number): number {
+    if (this.#isOver || now < this.#drainedBy) return this.#isOver ? Number.POSITIVE_INFINITY : this.#drainedBy
+    this.close()
+    return Number.POSITIVE_INFINITY
   }
 
   #kill(reason: RequestFailure): void {
@@ -406,7 +402,7 @@ export const open = <Req, Res, Err, P>(
   Effect.withFiber((fiber) => {
     const line = new Line(framed, exchange, settings, owner, fiber)
     return Effect.forkScoped(line.reading).pipe(
-      Effect.andThen(Effect.forkScoped(line.watching)),
+      Effect.andThen(Effect.forkScoped(line.alarm.run)),
       Effect.andThen(Effect.addFinalizer(() => Effect.sync(() => line.end(new LineClosed({ by: "self" }))))),
       Effect.as(line)
     )

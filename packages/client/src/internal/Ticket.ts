@@ -1,7 +1,7 @@
 // A request on its way to its answer. Whoever holds it (a line, a queue) hands it on or settles it.
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type { Client } from "../Client.ts"
+import type { Requests } from "../Client.ts"
 import { RequestError, type RequestFailure } from "../RequestError.ts"
 
 export type Outcome<Res, Err> = Exit.Exit<Res, RequestError | Err>
@@ -20,6 +20,10 @@ export class Ticket<out Req, in Res, in Err> {
   sent = false
   /** What tells its answer, on its line. */
   id = 0
+  /** Nobody waits for its answer any more, which is still to come. */
+  isGivenUp = false
+  /** It belongs to one line, and to no other. */
+  isBound = false
   /** When it was asked first. */
   at = Number.NaN
   holder: Holder<Req, Res, Err> | undefined
@@ -38,7 +42,7 @@ export const refuse = <Req, Res, Err>(ticket: Ticket<Req, Res, Err>, reason: Req
 /** The asking part of a client, from what takes a ticket. */
 export const asking = <Req, Res, Err>(
   submit: (ticket: Ticket<Req, Res, Err>) => void
-): Pick<Client<Req, Res, Err>, "request" | "requestAll" | "send"> => {
+): Requests<Req, Res, Err> => {
   const giveUp = (ticket: Ticket<Req, Res, Err>) => ticket.holder?.giveUp(ticket)
   return {
     request: (request) =>

@@ -80,10 +80,12 @@ export const inMemory = <A, E>(
   options?: MemoryTransport.Options
 ): Effect.Effect<A, E> => Effect.scoped(body).pipe(Effect.provide(MemoryTransport.layer(options)))
 
-/** Lets everything happen that needs no time. */
-export const settle = Effect.forEach(Array.from({ length: 20 }), () => Effect.promise(() => Promise.resolve()), {
-  discard: true
-})
+/** Lets everything happen that needs no time: some turns of the loop. */
+export const settle: Effect.Effect<void> = Effect.forEach(
+  Array.from({ length: 20 }),
+  () => Effect.promise(() => new Promise((resume) => setImmediate(resume))),
+  { discard: true }
+)
 
 /** Begins at once. */
 export const fork = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<Fiber.Fiber<A, E>, never, R> =>
