@@ -31,7 +31,8 @@ export class Alarm {
           this.#wake = undefined
         })
       })
-      return this.#at === Number.POSITIVE_INFINITY ? asked : Effect.timeoutOption(asked, this.#at - now)
+      // A clock in fractions could be forever a little too early.
+      return this.#at === Number.POSITIVE_INFINITY ? asked : Effect.timeoutOption(asked, Math.ceil(this.#at - now))
     }),
     { disableYield: true }
   )
