@@ -12,24 +12,16 @@
  * @since 0.1.0
  */
 import type { Address, Transport } from "@framewire/core"
-import { Protocol } from "@framewire/framing"
 import type * as Arr from "effect/Array"
-import * as Clock from "effect/Clock"
-import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import type { Client, ClientOptions, Requests, Spoken } from "./Client.ts"
-import * as Cell from "./internal/Cell.ts"
-import { keep } from "./internal/keep.ts"
-import * as Pushes from "./internal/Pushes.ts"
-import { Switchboard } from "./internal/Switchboard.ts"
-import { asking } from "./internal/Ticket.ts"
-import { LineClosed, LineDraining, type RequestFailure } from "./RequestError.ts"
-import { type DialError, type Ending, SessionError } from "./Status.ts"
+import { keptClient } from "./internal/keptClient.ts"
+import type { RequestFailure } from "./RequestError.ts"
+import type { DialError } from "./Status.ts"
 
 /**
  * Requests that wait while there is no line. A request that waits was not sent: it fails as `NotSent`, or goes out once.
@@ -109,82 +101,14 @@ export const make = <Req, Res, Err = never, P = never, Hello = never, Agreed = n
   endpoints: Address.Address | Arr.NonEmptyReadonlyArray<Address.Address>,
   options: ReconnectOptions<Req, Res, Err, P> = {}
 ): Effect.Effect<Client<Req, Res, Err, P>, never, Transport.Transport | Scope.Scope> =>
-  Effect.gen(function*() {
-    const all: Arr.NonEmptyReadonlyArray<Address.Address> = "length" in endpoints ? endpoints : [endpoints]
-    const { queue = false, requestTimeout = "30 seconds" } = options
-    const waits: Queue | undefined = queue === true ? {} : queue === false ? undefined : queue
-    const status = yield* Cell.make({ _tag: "Connecting", attempt: 1, failure: undefined })
-    const pushes = yield* Pushes.make<P>(options)
-    const ended = Deferred.makeUnsafe<Ending>()
-    const scope = yield* Scope.fork(yield* Effect.scope)
-    const board = new Switchboard<Req, Res, Err, P>(
-      {
-        maxRequests: waits === undefined ? 0 : waits.maxRequests ?? 1000,
-        maxBytes: waits?.maxBytes ?? 1_048_576,
-        maxAge: waits === undefined ? Number.POSITIVE_INFINITY : millis(waits.maxAge ?? "5 seconds"),
-        maxWaiting: Number.POSITIVE_INFINITY,
-        requestTimeout: millis(requestTimeout)
-      },
-      yield* Clock.Clock,
-      "speak" in spoken ? undefined : "answers" in spoken ? spoken : Protocol.toExchange<Req, Res, Err, P>(spoken)
-    )
-    let turn = 0
-    const close = (reason: Ending, failure: RequestFailure) => {
-      board.close(failure)
-      pushes.end()
-      status.set({ _tag: "Closed", reason })
-      Deferred.doneUnsafe(ended, Exit.succeed(reason))
-    }
-    const keeping = keep({
-      spoken,
-      options,
-      board,
+  Effect.suspend(() => {
+    const { queue = false } = options
+    return keptClient(spoken, endpoints, options, {
       schedule: options.schedule ?? schedule,
-      pushed: pushes.offer,
-      endpoint: () => all[turn++ % all.length] ?? all[0],
-      endpoints: all.length,
-      connecting: (attempt, failure) => status.set({ _tag: "Connecting", attempt, failure }),
-      up: ({ connection }) => status.set({ _tag: "Ready", remote: connection.remote }),
-      down: () => undefined,
-      scope
+      queue: queue === true ? {} : queue === false ? { maxRequests: 0, maxAge: "Infinity" } : queue,
+      maxWaiting: Number.POSITIVE_INFINITY,
+      waitTimeout: "Infinity",
+      size: 1,
+      minSize: 1
     })
-    const keeper = yield* Effect.forkScoped(
-      Effect.catch(keeping, (failure) => Effect.sync(() => close(endingOf(failure), new LineClosed({ by: "self" }))))
-    )
-    yield* Effect.forkScoped(board.alarm.run)
-    yield* Effect.addFinalizer(() =>
-      Effect.sync(() => close({ _tag: "Graceful", initiator: "self" }, new LineClosed({ by: "self" })))
-    )
-    return {
-      ...asking<Req, Res, Err>((ticket) => board.submit(ticket)),
-      pushes: pushes.stream,
-      status: status.changes,
-      drain: Effect.gen(function*() {
-        status.set({ _tag: "Draining" })
-        board.close(new LineDraining())
-        keeper.interruptUnsafe()
-        yield* Effect.forEach([...board.lines], (line) => {
-          line.drain()
-          return line.connection.closed
-        }, { concurrency: "unbounded" })
-        close({ _tag: "Graceful", initiator: "self" }, new LineDraining())
-      }),
-      closed: Deferred.await(ended)
-    }
   })
-
-const millis = (duration: Duration.Input) => Duration.toMillis(Duration.fromInputUnsafe(duration))
-
-const endingOf = (failure: DialError | RequestFailure): Ending => {
-  switch (failure._tag) {
-    case "ConnectError":
-    case "HandshakeError":
-    case "ReceiveError":
-    case "SendError":
-      return { _tag: "Failed", error: failure }
-    case "SessionError":
-      return { _tag: "Failed", error: failure }
-    default:
-      return { _tag: "Failed", error: new SessionError({ cause: failure }) }
-  }
-}

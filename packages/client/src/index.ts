@@ -1,5 +1,5 @@
 /**
- * Clients for framed protocols: connect, request.
+ * Clients for framed protocols: connect, request, reconnect, share.
  *
  * @since 0.1.0
  */
@@ -19,6 +19,20 @@ export * as Client from "./Client.ts"
 export * as Heartbeat from "./Heartbeat.ts"
 
 /**
+ * Many lines as one client.
+ *
+ * @since 0.1.0
+ */
+export * as Pool from "./Pool.ts"
+
+/**
+ * A client whose line is made anew when it ends.
+ *
+ * @since 0.1.0
+ */
+export * as Reconnect from "./Reconnect.ts"
+
+/**
  * Why a request has no answer, and what became of it.
  *
  * @since 0.1.0
@@ -31,10 +45,3 @@ export * as RequestError from "./RequestError.ts"
  * @since 0.1.0
  */
 export * as Status from "./Status.ts"
-
-/**
- * A client whose line is made anew when it ends.
- *
- * @since 0.1.0
- */
-export * as Reconnect from "./Reconnect.ts"

@@ -1,7 +1,8 @@
 // Any faults at any time: what the client says of each request is held against what the servers saw.
 // FRAMEWIRE_SEEDS=5000 runs so many seeds; a failure names its own.
 import { assert, describe, it } from "@effect/vitest"
-import { type Client, Reconnect, type RequestError } from "@framewire/client"
+import { type Client, Pool, Reconnect, type RequestError } from "@framewire/client"
+import type { Address } from "@framewire/core"
 import { MemoryNetwork, type MemoryTransport } from "@framewire/core/testing"
 import { Codec, Lines, Protocol } from "@framewire/framing"
 import * as Effect from "effect/Effect"
@@ -79,21 +80,44 @@ const serve = (roll: (sides: number) => number, seen: Map<string, number>, isByI
 
 const requests = 40
 
-const trial = (seed: number, spoken: Spoken, isById: boolean, make: typeof Reconnect.make) =>
+const shared = {
+  schedule: Schedule.spaced("100 millis"),
+  linger: "100 millis",
+  timeout: "1 seconds",
+  requestTimeout: "3 seconds",
+  heartbeat: { ping: "ping", interval: "500 millis" }
+} as const
+
+const clients = {
+  "one line": (spoken: Spoken, address: Address.Address, roll: (sides: number) => number) =>
+    Reconnect.make(spoken, address, {
+      ...shared,
+      maxInFlight: 1 + roll(8),
+      queue: roll(3) > 0 && { maxRequests: 1 + roll(20), maxAge: "2 seconds" }
+    }),
+  "a pool": (spoken: Spoken, address: Address.Address, roll: (sides: number) => number) =>
+    Pool.make(spoken, address, {
+      ...shared,
+      maxInFlight: 1 + roll(4),
+      size: 1 + roll(3),
+      minSize: 1,
+      maxWaiting: 1 + roll(20),
+      waitTimeout: "1 seconds",
+      maxAge: "2 seconds",
+      idleTimeout: "200 millis",
+      checkAfter: 1 + roll(300)
+    })
+}
+
+type Make = (typeof clients)[keyof typeof clients]
+
+const trial = (seed: number, spoken: Spoken, isById: boolean, make: Make) =>
   Effect.gen(function*() {
     const roll = dice(seed)
     const network = yield* MemoryNetwork.MemoryNetwork
     const seen = new Map<string, number>()
     const server = yield* MemoryServer.make(serve(roll, seen, isById))
-    const client: Client.Client<string, string> = yield* make(spoken, server.address, {
-      schedule: Schedule.spaced("100 millis"),
-      linger: "100 millis",
-      timeout: "1 seconds",
-      maxInFlight: 1 + roll(8),
-      requestTimeout: "3 seconds",
-      heartbeat: { ping: "ping", interval: "500 millis" },
-      queue: roll(3) > 0 && { maxRequests: 1 + roll(20), maxAge: "2 seconds" }
-    })
+    const client: Client.Client<string, string> = yield* make(spoken, server.address, roll)
     const faults = Effect.forever(Effect.gen(function*() {
       yield* Effect.sleep(50 + roll(500))
       const last = server.connections.at(-1)
@@ -147,9 +171,9 @@ const trial = (seed: number, spoken: Spoken, isById: boolean, make: typeof Recon
     return answered
   })
 
-const seeds = Number(process.env["FRAMEWIRE_SEEDS"] ?? 100)
+const seeds = Number(process.env["FRAMEWIRE_SEEDS"] ?? 50)
 
-const run = (seed: number, spoken: Spoken, isById: boolean, make: typeof Reconnect.make) =>
+const run = (seed: number, spoken: Spoken, isById: boolean, make: Make) =>
   Effect.gen(function*() {
     const network: MemoryTransport.Options = { seed, latency: [0, 20], rechunk: 8, buffer: 256 }
     const running = yield* fork(inMemory(trial(seed, spoken, isById, make), network))
@@ -160,14 +184,16 @@ const run = (seed: number, spoken: Spoken, isById: boolean, make: typeof Reconne
   })
 
 describe("no request is lost, answered twice or mistaken, whatever happens", () => {
-  for (const [name, spoken, isById] of [["in order", lines, false], ["by id", byId, true]] as const) {
-    it.effect(`${name}, ${seeds} seeds`, () =>
-      Effect.gen(function*() {
-        let answered = 0
-        for (let seed = 1; seed <= seeds; seed++) answered += yield* run(seed, spoken, isById, Reconnect.make)
-        // It is no proof if nothing ever works, or all.
-        assert.isAbove(answered, seeds * requests / 5)
-        assert.isBelow(answered, seeds * requests)
-      }), seeds * 500)
+  for (const [kind, make] of Object.entries(clients)) {
+    for (const [name, spoken, isById] of [["in order", lines, false], ["by id", byId, true]] as const) {
+      it.effect(`${kind}, ${name}, ${seeds} seeds`, () =>
+        Effect.gen(function*() {
+          let answered = 0
+          for (let seed = 1; seed <= seeds; seed++) answered += yield* run(seed, spoken, isById, make)
+          // It is no proof if nothing ever works, or all.
+          assert.isAbove(answered, seeds * requests / 5)
+          assert.isBelow(answered, seeds * requests)
+        }), seeds * 500)
+    }
   }
 })

@@ -31,8 +31,9 @@ export class Alarm {
           this.#wake = undefined
         })
       })
-      // A clock in fractions could be forever a little too early.
-      return this.#at === Number.POSITIVE_INFINITY ? asked : Effect.timeoutOption(asked, Math.ceil(this.#at - now))
+      if (this.#at === Number.POSITIVE_INFINITY) return asked
+      // On a clock in fractions it could be forever a little too early.
+      return Effect.timeoutOption(asked, Math.max(1, Math.ceil(this.#at - now)))
     }),
     { disableYield: true }
   )

@@ -76,6 +76,9 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
   /** When the last frame came, and the last answer. */
   #heard: number
   #answered: number
+  #asked = 0
+  /** Whether it lives, is being found out. */
+  #isChecking = false
   #pings = 0
   /** When it ends though requests are in flight. */
   #drainedBy = Number.POSITIVE_INFINITY
@@ -104,6 +107,8 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
       misses: Math.max(2, heartbeat.misses ?? 2)
     }
     this.#isGoAway = settings.isGoAway
+    // It is this line that it is about.
+    if (this.#heartbeat !== undefined) this.#heartbeat.ping.isBound = true
     this.#pending = exchange.answers === "in-order" ? InFlight.inOrder() : InFlight.byId()
     this.#heard = this.#answered = this.#clock.currentTimeMillisUnsafe()
   }
@@ -121,12 +126,28 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
     return this.#pending.size()
   }
 
+  /** For how long nothing was asked or answered. */
+  get idleMillis(): number {
+    return this.#clock.currentTimeMillisUnsafe() - Math.max(this.#answered, this.#asked)
+  }
+
+  /** Whether it works, or has spoken for so long; if not, it is asked, and false until it has answered. */
+  lives(millis: number): boolean {
+    if (this.#heartbeat === undefined) return true
+    if (this.#isChecking) return false
+    if (this.#pending.size() > 0 || this.#clock.currentTimeMillisUnsafe() - this.#heard < millis) return true
+    this.#isChecking = true
+    this.#write(this.#heartbeat.ping)
+    return false
+  }
+
   submit(ticket: Ticket<Req, Res, Err>): void {
     const refusal = this.#ended ?? (this.#isDraining ? new LineDraining() : undefined)
     if (refusal !== undefined) return this.#owner.unsent(ticket, refusal)
     ticket.holder = this
     if (this.#timeout !== Number.POSITIVE_INFINITY) {
-      if (Number.isNaN(ticket.at)) ticket.at = this.#clock.currentTimeMillisUnsafe()
+      this.#asked = this.#clock.currentTimeMillisUnsafe()
+      if (Number.isNaN(ticket.at)) ticket.at = this.#asked
       this.alarm.by(ticket.at + this.#timeout)
     }
     // Nobody overtakes those who wait for a place.
@@ -327,6 +348,7 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
   #hear(): void {
     this.#heard = this.#answered = this.#clock.currentTimeMillisUnsafe()
     this.#pings = 0
+    this.#isChecking = false
   }
 
   #take(replies: ReadonlyArray<Protocol.Reply<Res, Err, P>>): Effect.Effect<void, RequestFailure> {

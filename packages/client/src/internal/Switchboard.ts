@@ -21,11 +21,16 @@ export interface Limits {
   /** While all lines are full. */
   readonly maxWaiting: number
   readonly maxAge: number
+  readonly waitTimeout: number
   readonly requestTimeout: number
+  /** A line that said nothing for so long is asked before it has a request. */
+  readonly checkAfter: number
 }
 
 interface Waiting {
-  readonly since: number
+  /** When it has waited for so long as it may. */
+  readonly due: number
+  readonly millis: number
   readonly bytes: number
 }
 
@@ -119,13 +124,19 @@ export class Switchboard<Req, Res, Err, P> implements Holder<Req, Res, Err> {
   #choose(): Line<Req, Res, Err, P> | undefined {
     let best: Line<Req, Res, Err, P> | undefined
     for (const line of this.lines) {
-      if (line.hasRoom && (best === undefined || line.load < best.load)) best = line
+      if (line.hasRoom && (best === undefined || line.load < best.load) && this.#lives(line)) best = line
     }
     return best
   }
 
+  /** False while that is being found out. */
+  #lives(line: Line<Req, Res, Err, P>): boolean {
+    const { checkAfter } = this.#limits
+    return checkAfter === Number.POSITIVE_INFINITY || line.lives(checkAfter)
+  }
+
   #wait(ticket: Ticket<Req, Res, Err>, reason: RequestFailure | undefined): void {
-    const { maxAge, maxBytes, maxRequests, maxWaiting, requestTimeout } = this.#limits
+    const { maxAge, maxBytes, maxRequests, maxWaiting, requestTimeout, waitTimeout } = this.#limits
     const isOffline = this.lines.size === 0
     const most = isOffline ? maxRequests : maxWaiting
     if (this.#waiting.size >= most) {
@@ -135,12 +146,13 @@ export class Switchboard<Req, Res, Err, P> implements Holder<Req, Res, Err> {
     const bytes = isOffline && maxBytes !== Number.POSITIVE_INFINITY ? this.#sizeOf(ticket) : 0
     if (bytes === undefined) return
     if (this.#bytes + bytes > maxBytes) return refuse(ticket, new QueueFull({ limit: "maxBytes" }))
-    const since = this.#clock.currentTimeMillisUnsafe()
-    if (Number.isNaN(ticket.at)) ticket.at = since
+    const now = this.#clock.currentTimeMillisUnsafe()
+    const millis = isOffline ? maxAge : waitTimeout
+    if (Number.isNaN(ticket.at)) ticket.at = now
     ticket.holder = this
     this.#bytes += bytes
-    this.#waiting.set(ticket, { since, bytes })
-    this.alarm.by(Math.min(since + maxAge, ticket.at + requestTimeout))
+    this.#waiting.set(ticket, { due: now + millis, millis, bytes })
+    this.alarm.by(Math.min(now + millis, ticket.at + requestTimeout))
     this.onWaiting()
   }
 
@@ -167,16 +179,16 @@ export class Switchboard<Req, Res, Err, P> implements Holder<Req, Res, Err> {
   }
 
   #expire(now: number): number {
-    const { maxAge, requestTimeout } = this.#limits
+    const { requestTimeout } = this.#limits
     let next = Number.POSITIVE_INFINITY
-    for (const [ticket, { since }] of this.#waiting) {
-      const due = Math.min(since + maxAge, ticket.at + requestTimeout)
-      if (due > now) {
-        next = Math.min(next, due)
+    for (const [ticket, { due, millis }] of this.#waiting) {
+      const first = Math.min(due, ticket.at + requestTimeout)
+      if (first > now) {
+        next = Math.min(next, first)
       } else {
         this.giveUp(ticket)
-        const reason = since + maxAge <= now
-          ? new QueueTimedOut({ millis: maxAge })
+        const reason = due <= now
+          ? new QueueTimedOut({ millis })
           : new RequestTimedOut({ millis: requestTimeout })
         ticket.settle(Exit.fail(new RequestError({ delivery: "NotSent", reason })))
       }

@@ -20,7 +20,7 @@ import { asking, type Ticket } from "./Ticket.ts"
 /** What keeps lines, and hears of them. */
 export interface Keeping<Hello, Agreed, Refusal, Req, Res, Err, P> {
   readonly spoken: Spoken<Hello, Agreed, Refusal, Req, Res, Err, P>
-  readonly options: ReconnectOptions<Req, Res, Err, P>
+  readonly options: Omit<ReconnectOptions<Req, Res, Err, P>, "queue">
   readonly board: Switchboard<Req, Res, Err, P>
   readonly schedule: Schedule.Schedule<unknown, DialError | RequestFailure>
   readonly pushed: (push: P) => RequestFailure | undefined
@@ -29,7 +29,12 @@ export interface Keeping<Hello, Agreed, Refusal, Req, Res, Err, P> {
   readonly endpoints: number
   readonly connecting: (attempt: number, failure: DialError | RequestFailure | undefined) => void
   readonly up: (line: Line<Req, Res, Err, P>) => void
-  readonly down: (line: Line<Req, Res, Err, P>) => void
+  /** Runs while a line takes requests. */
+  readonly limit: ((line: Line<Req, Res, Err, P>) => Effect.Effect<void>) | undefined
+  /** Whether another line is to follow. */
+  readonly isWanted: () => boolean
+  /** Around each attempt. */
+  readonly guard: (attempt: Attempted, address: Address.Address) => Attempted
   /** Owns the lines. */
   readonly scope: Scope.Scope
 }
@@ -40,17 +45,14 @@ const toDialError = (error: unknown): DialError =>
     ? error
     : new SessionError({ cause: error })
 
-/** A line that is ready, and what it waits for to be over: its end, or that it takes no more. */
-interface Kept<Req, Res, Err, P> {
-  readonly line: Line<Req, Res, Err, P>
-  readonly over: Effect.Effect<RequestFailure | undefined>
-}
+/** An attempt to have a line: then suspends until that is over, by its end or because it takes no more. */
+export type Attempted = Effect.Effect<Effect.Effect<RequestFailure | undefined>, DialError, Transport.Transport>
 
 /** One attempt. The line has a scope of its own, which ends with it. */
 const attempt = <Hello, Agreed, Refusal, Req, Res, Err, P>(
   keeping: Keeping<Hello, Agreed, Refusal, Req, Res, Err, P>,
   address: Address.Address
-): Effect.Effect<Kept<Req, Res, Err, P>, DialError, Transport.Transport> =>
+): Attempted =>
   Effect.gen(function*() {
     const { board, options, pushed, spoken } = keeping
     const { session, sessionTimeout = "10 seconds" } = options
@@ -59,7 +61,7 @@ const attempt = <Hello, Agreed, Refusal, Req, Res, Err, P>(
     const over = Deferred.makeUnsafe<RequestFailure | undefined>()
     let line: Line<Req, Res, Err, P> | undefined
     const down = (reason: RequestFailure | undefined) => {
-      if (line !== undefined && board.down(line, reason)) keeping.down(line)
+      if (line !== undefined) board.down(line, reason)
       Deferred.doneUnsafe(over, Exit.succeed(reason))
     }
     const prepare = Effect.gen(function*() {
@@ -97,13 +99,15 @@ const attempt = <Hello, Agreed, Refusal, Req, Res, Err, P>(
     )
     board.up(ready)
     keeping.up(ready)
-    return { line: ready, over: Deferred.await(over) }
+    const { limit } = keeping
+    if (limit !== undefined) yield* Effect.forkIn(Effect.andThen(limit(ready), Effect.void), scope)
+    return Deferred.await(over)
   })
 
-/** Runs until the schedule is done, or no endpoint can ever work; fails with the last failure. */
+/** Runs until no line is wanted; fails when the schedule is done, or no endpoint can ever work, with the last failure. */
 export const keep = <Hello, Agreed, Refusal, Req, Res, Err, P>(
   keeping: Keeping<Hello, Agreed, Refusal, Req, Res, Err, P>
-): Effect.Effect<never, DialError | RequestFailure, Transport.Transport> =>
+): Effect.Effect<void, DialError | RequestFailure, Transport.Transport> =>
   Effect.gen(function*() {
     const stableMillis = Duration.toMillis(Duration.fromInputUnsafe(keeping.options.stableAfter ?? "10 seconds"))
     const begin = Schedule.toStepWithSleep(keeping.schedule)
@@ -111,23 +115,24 @@ export const keep = <Hello, Agreed, Refusal, Req, Res, Err, P>(
     let failure: DialError | RequestFailure | undefined
     for (let attempts = 1;;) {
       let hopeless = 0
-      let kept: Kept<Req, Res, Err, P> | undefined
+      let over: Effect.Effect<RequestFailure | undefined> | undefined
       // A name is resolved anew each time.
-      for (let tried = 0; tried < keeping.endpoints && kept === undefined; tried++) {
+      for (let tried = 0; tried < keeping.endpoints && over === undefined; tried++) {
         keeping.connecting(attempts++, failure)
-        const result = yield* Effect.result(attempt(keeping, keeping.endpoint()))
+        const endpoint = keeping.endpoint()
+        const result = yield* Effect.result(keeping.guard(attempt(keeping, endpoint), endpoint))
         if (result._tag === "Success") {
-          kept = result.success
+          over = result.success
         } else {
           failure = result.failure
           keeping.board.absence = failure
           if (failure._tag !== "SessionError" && failure.retry === "never") hopeless++
         }
       }
-      if (kept !== undefined) {
+      if (over !== undefined) {
         const since = yield* Clock.currentTimeMillis
-        failure = yield* kept.over
-        keeping.board.absence = failure
+        failure = yield* over
+        if (!keeping.isWanted()) return
         attempts = 1
         // A server that accepts and closes at once is not one that has come back.
         if ((yield* Clock.currentTimeMillis) - since >= stableMillis) next = yield* begin
