@@ -40,6 +40,13 @@ export * as Reconnect from "./Reconnect.ts"
 export * as RequestError from "./RequestError.ts"
 
 /**
+ * How much may be asked again.
+ *
+ * @since 0.1.0
+ */
+export * as RetryBudget from "./RetryBudget.ts"
+
+/**
  * Where a client is in its life.
  *
  * @since 0.1.0
