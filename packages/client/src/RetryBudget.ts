@@ -97,11 +97,11 @@ export const isUnanswered = (error: unknown): boolean =>
  * @category options
  * @since 0.1.0
  */
-export interface RetryOptions<in E> {
+export interface RetryOptions {
   /** Default `isUnsent`; `isUnanswered` only for what may happen twice. */
-  readonly while?: (error: E) => boolean
+  readonly while?: (error: unknown) => boolean
   /** Default `Reconnect.schedule`, three times. */
-  readonly schedule?: Schedule.Schedule<unknown, E>
+  readonly schedule?: Schedule.Schedule<unknown>
 }
 
 /**
@@ -111,8 +111,8 @@ export interface RetryOptions<in E> {
  * @since 0.1.0
  */
 export const retry =
-  <E>(budget: RetryBudget, options: RetryOptions<E> = {}) =>
-  <A, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+  (budget: RetryBudget, options: RetryOptions = {}) =>
+  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
     const may = options.while ?? isUnsent
     return Effect.andThen(
       budget.deposit,
