@@ -69,6 +69,32 @@ describe("Reconnect", () => {
       assert.deepStrictEqual(server.log, ["a", "held", "waits"])
     })))
 
+  it.effect("a request that was given up before it was sent goes out on no other line", () =>
+    inMemory(
+      Effect.gen(function*() {
+        const server = yield* MemoryServer.make((line, say, connection) =>
+          line === "stop" ? Effect.andThen(Effect.sleep("1 seconds"), Effect.asVoid(connection.abort)) : say(line)
+        )
+        const client = yield* Reconnect.make(lines, server.address, { ...spaced, queue: true })
+        yield* settle
+        yield* fork(Effect.ignore(client.send("stop")))
+        yield* settle
+        // More than the network holds: what comes behind it stays with the client.
+        yield* fork(Effect.ignore(client.request("x".repeat(200_000))))
+        yield* settle
+        const given = yield* fork(client.request("given up"))
+        const kept = yield* fork(client.request("kept"))
+        yield* settle
+        yield* Fiber.interrupt(given)
+        yield* TestClock.adjust("1 seconds")
+        yield* settle
+        yield* TestClock.adjust(each)
+        assert.strictEqual(yield* Fiber.join(kept), "kept")
+        assert.notInclude(server.log, "given up")
+      }),
+      { buffer: 500 }
+    ))
+
   it.effect("without a queue, what waits for a place fails with the line, and was not sent", () =>
     inMemory(Effect.gen(function*() {
       const server = yield* MemoryServer.make(MemoryServer.silent)

@@ -194,6 +194,8 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
     this.#pending.clear()
     this.#owner.ended(ended)
     for (const ticket of tickets) {
+      // Nobody waits for it: it is not to be sent elsewhere.
+      if (ticket.isGivenUp) continue
       if (!ticket.sent) this.#owner.unsent(ticket, ended)
       else ticket.settle(died ?? Exit.fail(new RequestError({ delivery: "MaybeSent", reason: ended })))
     }
