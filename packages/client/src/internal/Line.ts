@@ -1,6 +1,6 @@
 // One connection and its requests. The hot path is plain calls: a request is one ticket, a turn of requests one write.
-import type { Connection, TransportError } from "@framewire/core"
-import { ByteWriter, Codec, type Framed, FramingError, type Protocol } from "@framewire/framing"
+import type { Connection } from "@framewire/core"
+import { type Framed, FramingError, type Protocol } from "@framewire/framing"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -21,6 +21,8 @@ import {
 } from "../RequestError.ts"
 import { Alarm } from "./Alarm.ts"
 import * as InFlight from "./InFlight.ts"
+import { Outgoing } from "./Outgoing.ts"
+import { Pulse } from "./Pulse.ts"
 import { type Holder, Ticket } from "./Ticket.ts"
 
 export interface Settings<out Req, in P> {
@@ -55,31 +57,22 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
   readonly #maxInFlight: number
   readonly #timeout: number
   readonly #drainTimeout: number
-  readonly #heartbeat:
-    | { readonly ping: Ticket<Req, Res, Err>; readonly millis: number; readonly misses: number }
-    | undefined
+  readonly #pulse: Pulse | undefined
 
   readonly #isGoAway: ((push: P) => boolean) | undefined
 
-  readonly #outgoing = ByteWriter.make()
-  /** Every request without an answer, and those of them that are still in `outgoing`. */
+  readonly #outgoing: Outgoing<Protocol.Call<Req>>
+  /** Every request without an answer, sent or not. */
   readonly #pending: InFlight.InFlight<Ticket<Req, Res, Err>>
-  #unsent: Array<Ticket<Req, Res, Err>> = []
   /** Those for which `pending` has no place. */
   readonly #waiting = new Set<Ticket<Req, Res, Err>>()
   #lastId = 0
-  #flushing = false
-  #sending = false
   #ended: RequestFailure | undefined
   #isOver = false
   #isDraining = false
-  /** When the last frame came, and the last answer. */
-  #heard: number
+  /** When the last answer came, and the last request. */
   #answered: number
   #asked = 0
-  /** Whether it lives, is being found out. */
-  #isChecking = false
-  #pings = 0
   /** When it ends though requests are in flight. */
   #drainedBy = Number.POSITIVE_INFINITY
 
@@ -97,20 +90,22 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
     this.#owner = owner
     this.#clock = fiber.getRef(Clock.Clock)
     this.#fork = Effect.runForkWith(fiber.context)
+    this.#outgoing = new Outgoing(framed.connection, exchange.client, this.#fork, (failure) => {
+      // Answers that have arrived are good: the reader takes them, and fails the rest with this failure.
+      this.#ended ??= failure ?? new LineClosed({ by: "self" })
+      this.#fork(this.connection.shutdownRead)
+    })
     this.#maxInFlight = Math.min(maxInFlight, exchange.maxId)
     this.#timeout = Duration.toMillis(Duration.fromInputUnsafe(requestTimeout))
     this.#drainTimeout = Duration.toMillis(Duration.fromInputUnsafe(drainTimeout))
     this.alarm = new Alarm(this.#clock, (now) => Math.min(this.#expire(now), this.#beat(now), this.#endDrain(now)))
-    this.#heartbeat = heartbeat && {
-      ping: new Ticket<Req, Res, Err>(heartbeat.ping, () => undefined),
-      millis: Duration.toMillis(Duration.fromInputUnsafe(heartbeat.interval ?? "25 seconds")),
-      misses: Math.max(2, heartbeat.misses ?? 2)
-    }
     this.#isGoAway = settings.isGoAway
-    // It is this line that it is about.
-    if (this.#heartbeat !== undefined) this.#heartbeat.ping.isBound = true
     this.#pending = exchange.answers === "in-order" ? InFlight.inOrder() : InFlight.byId()
-    this.#heard = this.#answered = this.#clock.currentTimeMillisUnsafe()
+    const now = this.#answered = this.#clock.currentTimeMillisUnsafe()
+    this.#pulse = heartbeat && new Pulse(heartbeat, now, () => {
+      // Where there is no room for it, there are requests that have to be answered.
+      if (this.#ended === undefined && this.#pending.size() < this.#maxInFlight) this.#write(bound(heartbeat.ping))
+    })
   }
 
   get ended(): RequestFailure | undefined {
@@ -133,12 +128,7 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
 
   /** Whether it works, or has spoken for so long; if not, it is asked, and false until it has answered. */
   lives(millis: number): boolean {
-    if (this.#heartbeat === undefined) return true
-    if (this.#isChecking) return false
-    if (this.#pending.size() > 0 || this.#clock.currentTimeMillisUnsafe() - this.#heard < millis) return true
-    this.#isChecking = true
-    this.#write(this.#heartbeat.ping)
-    return false
+    return this.#pulse?.lives(this.#clock.currentTimeMillisUnsafe(), millis, this.#pending.size() > 0) ?? true
   }
 
   submit(ticket: Ticket<Req, Res, Err>): void {
@@ -160,8 +150,7 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
     ticket.isGivenUp = true
     // Behind its request, sent or not; a codec that refuses it has nothing to say.
     if (!this.exchange.cancels || this.#ended !== undefined || !this.#pending.has(ticket.id)) return
-    Codec.write(this.exchange.client, { _tag: "Cancel", id: ticket.id }, this.#outgoing)
-    this.#flushSoon()
+    this.#outgoing.add({ _tag: "Cancel", id: ticket.id })
   }
 
   /** No more requests: it ends when those in flight are answered. */
@@ -189,6 +178,7 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
   end(reason: RequestFailure, died?: Exit.Exit<never>): void {
     if (this.#isOver) return
     this.#isOver = true
+    this.#outgoing.end()
     const ended = this.#ended ??= reason
     const tickets = this.#pending.all()
     this.#pending.clear()
@@ -257,21 +247,11 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
     return next
   }
 
-  /** Pings a peer that is silent, and gives the time of the next look. */
   #beat(now: number): number {
-    if (this.#heartbeat === undefined || this.#isOver) return Number.POSITIVE_INFINITY
-    const { millis, misses, ping } = this.#heartbeat
-    const missed = Math.floor((now - this.#heard) / millis)
-    if (missed >= misses) {
-      this.#kill(new HeartbeatMissed({ millis: now - this.#heard }))
-      return Number.POSITIVE_INFINITY
-    }
-    if (missed > this.#pings) {
-      this.#pings = missed
-      // Where there is no room for it, there are requests that have to be answered.
-      if (this.#ended === undefined && this.#pending.size() < this.#maxInFlight) this.#write(ping)
-    }
-    return this.#heard + (missed + 1) * millis
+    if (this.#pulse === undefined || this.#isOver) return Number.POSITIVE_INFINITY
+    const next = this.#pulse.look(now)
+    if (next === undefined) this.#kill(new HeartbeatMissed({ millis: this.#pulse.silence(now) }))
+    return next ?? Number.POSITIVE_INFINITY
   }
 
   #endDrain(now: number): number {
@@ -289,7 +269,7 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
     const id = this.#nextId()
     let refused: FramingError.MessageError | undefined
     try {
-      refused = Codec.write(this.exchange.client, { _tag: "Request", id, request: ticket.request }, this.#outgoing)
+      refused = this.#outgoing.add({ _tag: "Request", id, request: ticket.request }, ticket)
     } catch (defect) {
       return ticket.settle(Exit.die(defect))
     }
@@ -298,8 +278,6 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
     }
     ticket.id = id
     this.#pending.add(id, ticket)
-    this.#unsent.push(ticket)
-    this.#flushSoon()
   }
 
   #nextId(): number {
@@ -309,48 +287,9 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
     return this.#lastId
   }
 
-  /** In a microtask, so that the requests of one turn become one write. */
-  #flushSoon(): void {
-    if (this.#flushing || this.#sending) return
-    this.#flushing = true
-    queueMicrotask(() => {
-      this.#flushing = false
-      this.#flush()
-    })
-  }
-
-  #flush(): void {
-    if (this.#ended !== undefined || this.#sending || this.#outgoing.length === 0) return
-    const batch = this.#unsent
-    this.#unsent = []
-    for (const ticket of batch) ticket.sent = true
-    const sending = this.connection.sendAllUnsafe(this.#outgoing.finish())
-    const isSent: boolean = Exit.isExit(sending) && Exit.isSuccess(sending)
-    if (isSent) return sentAll(batch)
-    this.#sending = true
-    this.#fork(
-      Effect.matchCause(sending, {
-        onSuccess: () => sentAll(batch),
-        onFailure: (cause) => this.#unsendable(batch, cause)
-      }).pipe(Effect.map(() => {
-        this.#sending = false
-        this.#flush()
-      }))
-    )
-  }
-
-  #unsendable(batch: ReadonlyArray<Ticket<Req, Res, Err>>, cause: Cause.Cause<TransportError.SendError>): void {
-    const failure = cause.reasons.find(Cause.isFailReason)?.error
-    for (const ticket of batch) ticket.sent = failure === undefined || failure.retry === "unsafe"
-    // Answers that have arrived are good: the reader takes them, and fails the rest with this failure.
-    this.#ended ??= failure ?? new LineClosed({ by: "self" })
-    this.#fork(this.connection.shutdownRead)
-  }
-
   #hear(): void {
-    this.#heard = this.#answered = this.#clock.currentTimeMillisUnsafe()
-    this.#pings = 0
-    this.#isChecking = false
+    this.#answered = this.#clock.currentTimeMillisUnsafe()
+    this.#pulse?.hear(this.#answered)
   }
 
   #take(replies: ReadonlyArray<Protocol.Reply<Res, Err, P>>): Effect.Effect<void, RequestFailure> {
@@ -410,8 +349,11 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
   }
 }
 
-const sentAll = (batch: ReadonlyArray<{ readonly onSent: (() => void) | undefined }>): void => {
-  for (const ticket of batch) ticket.onSent?.()
+/** A request that is about this line, and whose answer is nobody's. */
+const bound = <Req, Res, Err>(request: Req): Ticket<Req, Res, Err> => {
+  const ticket = new Ticket<Req, Res, Err>(request, () => undefined)
+  ticket.isBound = true
+  return ticket
 }
 
 const answered = (reason: RequestFailure) => Exit.fail(new RequestError({ delivery: "Answered", reason }))
