@@ -99,7 +99,7 @@ describe("Pool", () => {
 
   it.effect("an old line answers what it has, and another takes its place", () =>
     inMemory(Effect.gen(function*() {
-      const { answerAll, server } = yield* patient
+      const { held, server } = yield* patient
       const client = yield* Pool.make(lines, server.address, {
         ...spaced,
         size: 1,
@@ -116,7 +116,16 @@ describe("Pool", () => {
       assert.lengthOf(server.connections, 2)
       const next = yield* fork(client.request("next"))
       yield* settle
-      yield* answerAll
+      // A drain waits for both.
+      const draining = yield* fork(client.drain)
+      yield* settle
+      assert.isUndefined(draining.pollUnsafe())
+      const [first, second] = held
+      yield* second!.answer
+      yield* settle
+      assert.isUndefined(draining.pollUnsafe())
+      yield* first!.answer
+      yield* Fiber.join(draining)
       assert.deepStrictEqual(yield* Effect.all([Fiber.join(slow), Fiber.join(next)]), ["slow", "next"])
       yield* settle
       assert.strictEqual((yield* server.connections[0]!.state)._tag, "Closed")

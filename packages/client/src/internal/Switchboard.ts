@@ -36,6 +36,8 @@ interface Waiting {
 
 export class Switchboard<Req, Res, Err, P> implements Holder<Req, Res, Err> {
   readonly lines = new Set<Line<Req, Res, Err, P>>()
+  /** They take nothing more, and answer what they have. */
+  readonly leaving = new Set<Line<Req, Res, Err, P>>()
   readonly alarm: Alarm
   /** Why there is no line. */
   absence: unknown

@@ -70,8 +70,12 @@ const attempt = <Hello, Agreed, Refusal, Req, Res, Err, P>(
           unsent: (ticket, reason) => board.unsent(ticket, reason),
           pushed,
           room: () => board.admit(),
-          draining: () => down(undefined),
+          draining: () => {
+            if (line !== undefined) board.leaving.add(line)
+            down(undefined)
+          },
           ended: (reason) => {
+            if (line !== undefined) board.leaving.delete(line)
             down(reason)
             // Not by whoever ends it: it waits for the peer.
             fork(Scope.close(scope, Exit.void))

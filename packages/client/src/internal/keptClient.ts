@@ -145,7 +145,7 @@ export const keptClient = <Hello, Agreed, Refusal, Req, Res, Err, P>(
       drain: Effect.gen(function*() {
         status.set({ _tag: "Draining" })
         board.close(new LineDraining())
-        const lines = [...board.lines]
+        const lines = [...board.lines, ...board.leaving]
         yield* FiberSet.clear(keepers)
         for (const line of lines) line.drain()
         yield* Effect.forEach(lines, (line) => line.connection.closed, { concurrency: "unbounded" })
