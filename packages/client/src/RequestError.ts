@@ -53,6 +53,81 @@ export class PushesUnread extends Data.TaggedError("PushesUnread")<{ readonly li
 }
 
 /**
+ * No answer came within `requestTimeout`. It ends the line too, where nothing was answered in all that time and either the
+ * answers come in order or no place was left for another request.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class RequestTimedOut extends Data.TaggedError("RequestTimedOut")<{ readonly millis: number }> {
+  override get message(): string {
+    return `no answer came within ${this.millis} ms`
+  }
+}
+
+/**
+ * The peer sent nothing for so long, and did not answer what was sent to find out: it is gone, or stands still.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class HeartbeatMissed extends Data.TaggedError("HeartbeatMissed")<{ readonly millis: number }> {
+  override get message(): string {
+    return `the peer sent nothing for ${this.millis} ms`
+  }
+}
+
+/**
+ * The line takes no more requests and ends when those in flight are answered: `drain` was called, or the server said that
+ * it goes away.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class LineDraining extends Data.TaggedError("LineDraining")<{}> {
+  override readonly message = "the line is draining"
+}
+
+/**
+ * There is no line now, and the request may not wait for one. `cause` is why there is none, as far as that is known.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class NotConnected extends Data.TaggedError("NotConnected")<{ readonly cause: unknown }> {
+  override get message(): string {
+    const why = this.cause instanceof Error ? `: ${this.cause.message}` : ""
+    return `there is no line${why}`
+  }
+}
+
+/**
+ * As much as `limit` lets wait for a line waits already.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class QueueFull
+  extends Data.TaggedError("QueueFull")<{ readonly limit: "maxRequests" | "maxBytes" | "maxWaiting" }>
+{
+  override get message(): string {
+    return `what waits for a line has reached ${this.limit}`
+  }
+}
+
+/**
+ * The request waited for a line for so long.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class QueueTimedOut extends Data.TaggedError("QueueTimedOut")<{ readonly millis: number }> {
+  override get message(): string {
+    return `no line was free for ${this.millis} ms`
+  }
+}
+
+/**
  * What ended the line, or what was wrong with this one message.
  *
  * @category models
@@ -67,21 +142,33 @@ export type RequestFailure =
   | UnexpectedAnswer
   | RequestCancelled
   | PushesUnread
+  | RequestTimedOut
+  | HeartbeatMissed
+  | LineDraining
+  | NotConnected
+  | QueueFull
+  | QueueTimedOut
 
 /**
- * A request failed.
- *
- * `delivery` is what is known of it:
- * - `NotSent`: no byte of it was handed to the connection, so that sending it elsewhere is safe.
+ * What is known of a request that failed:
+ * - `NotSent`: no byte of it was handed to the platform, so that sending it elsewhere is safe.
  * - `MaybeSent`: it was, and whether the peer acted on it is unknown.
  * - `Answered`: the peer answered, with a message that the codec refuses (`reason` is a `MessageError`), or that it has given
  *   the request up (`RequestCancelled`). An error of the protocol's own is the request's failure as it is.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Delivery = "NotSent" | "MaybeSent" | "Answered"
+
+/**
+ * A request failed, and `delivery` says what became of it.
  *
  * @category errors
  * @since 0.1.0
  */
 export class RequestError extends Data.TaggedError("RequestError")<{
-  readonly delivery: "NotSent" | "MaybeSent" | "Answered"
+  readonly delivery: Delivery
   readonly reason: RequestFailure
 }> {
   override get message(): string {

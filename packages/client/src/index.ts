@@ -1,5 +1,5 @@
 /**
- * Clients for framed protocols: connect, request.
+ * Clients for framed protocols: connect, request, reconnect, share.
  *
  * @since 0.1.0
  */
@@ -12,8 +12,43 @@
 export * as Client from "./Client.ts"
 
 /**
+ * How a client finds out that its peer is gone.
+ *
+ * @since 0.1.0
+ */
+export * as Heartbeat from "./Heartbeat.ts"
+
+/**
+ * Many lines as one client.
+ *
+ * @since 0.1.0
+ */
+export * as Pool from "./Pool.ts"
+
+/**
+ * A client whose line is made anew when it ends.
+ *
+ * @since 0.1.0
+ */
+export * as Reconnect from "./Reconnect.ts"
+
+/**
  * Why a request has no answer, and what became of it.
  *
  * @since 0.1.0
  */
 export * as RequestError from "./RequestError.ts"
+
+/**
+ * How much may be asked again.
+ *
+ * @since 0.1.0
+ */
+export * as RetryBudget from "./RetryBudget.ts"
+
+/**
+ * Where a client is in its life.
+ *
+ * @since 0.1.0
+ */
+export * as Status from "./Status.ts"

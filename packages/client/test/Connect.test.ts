@@ -1,14 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Client } from "@framewire/client"
+import { Client, Reconnect } from "@framewire/client"
 import { TransportError } from "@framewire/core"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { readdirSync } from "node:fs"
+import { mkdtempSync, readdirSync, rmSync } from "node:fs"
 import * as Net from "node:net"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { bounded, eventually, lines, RawServer } from "./support/index.ts"
+import { bounded, eventually, lines, MemoryServer, RawServer } from "./support/index.ts"
 
 /** The address of somebody who listens, but with whom no connection can be made any more. */
 const deaf = Effect.gen(function*() {
@@ -76,6 +77,19 @@ describe("Client.connect", () => {
     bounded(Effect.gen(function*() {
       const error = yield* Effect.flip(Client.connect(lines, { host: "127.0.0.1", port: 70_000 }))
       assert.strictEqual(error.reason._tag, "InvalidAddress")
+    })))
+
+  it.live("a Unix domain socket is an address as any other, also for those that connect again", () =>
+    bounded(Effect.gen(function*() {
+      const folder = yield* Effect.acquireRelease(
+        Effect.sync(() => mkdtempSync(join(tmpdir(), "framewire-"))),
+        (path) => Effect.sync(() => rmSync(path, { recursive: true }))
+      )
+      const server = yield* MemoryServer.make(MemoryServer.echo, { path: join(folder, "socket") })
+      const client = yield* Client.connect(lines, server.address)
+      assert.strictEqual(yield* client.request("a"), "a")
+      const kept = yield* Reconnect.make(lines, server.address, { queue: true })
+      assert.strictEqual(yield* kept.request("b"), "b")
     })))
 
   it.live("the scope closes the line", () =>

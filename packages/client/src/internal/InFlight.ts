@@ -3,7 +3,7 @@ import type { Protocol } from "@framewire/framing"
 
 /** Whether a request has left this client; nobody answers one that has not. */
 export interface Sendable {
-  sent: boolean
+  readonly sent: boolean
 }
 
 /** Finds the request of a reply: by its id, or as the first one. */
@@ -13,18 +13,37 @@ export interface InFlight<A extends Sendable> {
   readonly add: (id: number, request: A) => void
   /** The request that the reply belongs to, which is then no longer in flight; undefined if there is none. */
   readonly take: (id: Protocol.Id) => A | undefined
-  /** All of them, in order, which are then no longer in flight. */
-  readonly takeAll: () => ReadonlyArray<A>
+  /** All of them, in order. */
+  readonly all: () => ReadonlyArray<A>
+  readonly clear: () => void
 }
 
 export const inOrder = <A extends Sendable>(): InFlight<A> => {
-  const requests: Array<A> = []
+  let requests: Array<A> = []
+  // What is before it was taken: to shift a long array moves all of it.
+  let first = 0
   return {
-    size: () => requests.length,
+    size: () => requests.length - first,
     has: () => false,
     add: (_, request) => requests.push(request),
-    take: () => requests[0]?.sent === true ? requests.shift() : undefined,
-    takeAll: () => requests.splice(0)
+    take: () => {
+      const request = requests[first]
+      if (request?.sent !== true) return undefined
+      first++
+      if (first === requests.length) {
+        requests.length = 0
+        first = 0
+      } else if (first === 1024) {
+        requests = requests.slice(first)
+        first = 0
+      }
+      return request
+    },
+    all: () => requests.slice(first),
+    clear: () => {
+      requests = []
+      first = 0
+    }
   }
 }
 
@@ -40,10 +59,7 @@ export const byId = <A extends Sendable>(): InFlight<A> => {
       requests.delete(id)
       return request
     },
-    takeAll: () => {
-      const all = [...requests.values()]
-      requests.clear()
-      return all
-    }
+    all: () => [...requests.values()],
+    clear: () => requests.clear()
   }
 }

@@ -54,6 +54,7 @@ export const make = (): FakeTransport => {
     receive: Queue.take(arrived),
     send: (bytes) => sendAll([bytes]),
     sendAll,
+    sendAllUnsafe: (chunks) => Effect.runSync(Effect.exit(sendAll(chunks))),
     shutdownWrite: Effect.void,
     shutdownRead: Effect.sync(() => void Queue.endUnsafe(arrived)),
     close: () => close,

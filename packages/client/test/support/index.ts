@@ -7,6 +7,7 @@ import type * as Scope from "effect/Scope"
 
 export { capricious } from "../../../../tests/support/Capricious.ts"
 export * as FakeTransport from "./FakeTransport.ts"
+export * as MemoryServer from "./MemoryServer.ts"
 export * as RawServer from "./RawServer.ts"
 
 /** Lines both ways. */

@@ -1,0 +1,148 @@
+// Keeps one line: dials, prepares, serves, and begins anew. First and later connects are the same.
+import { type Address, type Transport, TransportError } from "@framewire/core"
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Pull from "effect/Pull"
+import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
+import type { Spoken } from "../Client.ts"
+import type { ReconnectOptions } from "../Reconnect.ts"
+import { LineClosed, type RequestFailure } from "../RequestError.ts"
+import { type DialError, SessionError } from "../Status.ts"
+import { dial } from "./dial.ts"
+import type { Line } from "./Line.ts"
+import type { Switchboard } from "./Switchboard.ts"
+import { asking, type Ticket } from "./Ticket.ts"
+
+/** What keeps lines, and hears of them. */
+export interface Keeping<Hello, Agreed, Refusal, Req, Res, Err, P> {
+  readonly spoken: Spoken<Hello, Agreed, Refusal, Req, Res, Err, P>
+  readonly options: Omit<ReconnectOptions<Req, Res, Err, P>, "queue">
+  readonly board: Switchboard<Req, Res, Err, P>
+  readonly schedule: Schedule.Schedule<unknown, DialError | RequestFailure>
+  readonly pushed: (push: P) => RequestFailure | undefined
+  /** The next to try. */
+  readonly endpoint: () => Address.Address
+  readonly endpoints: number
+  readonly connecting: (attempt: number, failure: DialError | RequestFailure | undefined) => void
+  readonly up: (line: Line<Req, Res, Err, P>) => void
+  /** Runs while a line takes requests. */
+  readonly limit: ((line: Line<Req, Res, Err, P>) => Effect.Effect<void>) | undefined
+  /** Whether another line is to follow. */
+  readonly isWanted: () => boolean
+  /** Around each attempt. */
+  readonly guard: (attempt: Attempted, address: Address.Address) => Attempted
+  /** Owns the lines. */
+  readonly scope: Scope.Scope
+}
+
+const toDialError = (error: unknown): DialError =>
+  error instanceof TransportError.ConnectError || error instanceof TransportError.HandshakeError ||
+    error instanceof SessionError
+    ? error
+    : new SessionError({ cause: error })
+
+/** An attempt to have a line: then suspends until that is over, by its end or because it takes no more. */
+export type Attempted = Effect.Effect<Effect.Effect<RequestFailure | undefined>, DialError, Transport.Transport>
+
+/** One attempt. The line has a scope of its own, which ends with it. */
+const attempt = <Hello, Agreed, Refusal, Req, Res, Err, P>(
+  keeping: Keeping<Hello, Agreed, Refusal, Req, Res, Err, P>,
+  address: Address.Address
+): Attempted =>
+  Effect.gen(function*() {
+    const { board, options, pushed, spoken } = keeping
+    const { session, sessionTimeout = "10 seconds" } = options
+    const scope = yield* Scope.fork(keeping.scope)
+    const fork = Effect.runForkWith(yield* Effect.context())
+    const over = Deferred.makeUnsafe<RequestFailure | undefined>()
+    let line: Line<Req, Res, Err, P> | undefined
+    const down = (reason: RequestFailure | undefined) => {
+      if (line !== undefined) board.down(line, reason)
+      Deferred.doneUnsafe(over, Exit.succeed(reason))
+    }
+    const prepare = Effect.gen(function*() {
+      const opened = yield* Effect.mapError(
+        dial(spoken, address, options, {
+          unsent: (ticket, reason) => board.unsent(ticket, reason),
+          pushed,
+          room: () => board.admit(),
+          draining: () => {
+            if (line !== undefined) board.leaving.add(line)
+            down(undefined)
+          },
+          ended: (reason) => {
+            if (line !== undefined) board.leaving.delete(line)
+            down(reason)
+            // Not by whoever ends it: it waits for the peer.
+            fork(Scope.close(scope, Exit.void))
+          }
+        }),
+        toDialError
+      )
+      line = opened
+      if (session !== undefined) {
+        const bound = (ticket: Ticket<Req, Res, Err>) => {
+          ticket.isBound = true
+          opened.submit(ticket)
+        }
+        yield* session(asking<Req, Res, Err>(bound)).pipe(
+          Effect.timeout(sessionTimeout),
+          Effect.mapError((cause) => new SessionError({ cause }))
+        )
+      }
+      const { ended } = opened
+      if (ended !== undefined) return yield* Effect.fail(new SessionError({ cause: ended }))
+      return opened
+    })
+    const ready = yield* Scope.provide(prepare, scope).pipe(
+      Effect.onError(() => Scope.close(scope, Exit.void))
+    )
+    board.up(ready)
+    keeping.up(ready)
+    const { limit } = keeping
+    if (limit !== undefined) yield* Effect.forkIn(Effect.andThen(limit(ready), Effect.void), scope)
+    return Deferred.await(over)
+  })
+
+/** Runs until no line is wanted; fails when the schedule is done, or no endpoint can ever work, with the last failure. */
+export const keep = <Hello, Agreed, Refusal, Req, Res, Err, P>(
+  keeping: Keeping<Hello, Agreed, Refusal, Req, Res, Err, P>
+): Effect.Effect<void, DialError | RequestFailure, Transport.Transport> =>
+  Effect.gen(function*() {
+    const stableMillis = Duration.toMillis(Duration.fromInputUnsafe(keeping.options.stableAfter ?? "10 seconds"))
+    const begin = Schedule.toStepWithSleep(keeping.schedule)
+    let next = yield* begin
+    let failure: DialError | RequestFailure | undefined
+    for (let attempts = 1;;) {
+      let hopeless = 0
+      let over: Effect.Effect<RequestFailure | undefined> | undefined
+      // A name is resolved anew each time.
+      for (let tried = 0; tried < keeping.endpoints && over === undefined; tried++) {
+        keeping.connecting(attempts++, failure)
+        const endpoint = keeping.endpoint()
+        const result = yield* Effect.result(keeping.guard(attempt(keeping, endpoint), endpoint))
+        if (result._tag === "Success") {
+          over = result.success
+        } else {
+          failure = result.failure
+          keeping.board.absence = failure
+          if (failure._tag !== "SessionError" && failure.retry === "never") hopeless++
+        }
+      }
+      if (over !== undefined) {
+        const since = yield* Clock.currentTimeMillis
+        failure = yield* over
+        if (!keeping.isWanted()) return
+        attempts = 1
+        // A server that accepts and closes at once is not one that has come back.
+        if ((yield* Clock.currentTimeMillis) - since >= stableMillis) next = yield* begin
+      }
+      const last: DialError | RequestFailure = failure ?? new LineClosed({ by: "peer" })
+      if (hopeless === keeping.endpoints) return yield* Effect.fail(last)
+      yield* Pull.catchDone(next(last), () => Effect.fail(last))
+    }
+  })

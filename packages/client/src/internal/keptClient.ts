@@ -1,0 +1,172 @@
+// The client of one line that is kept, or of many.
+import type { Address, Transport } from "@framewire/core"
+import { Protocol } from "@framewire/framing"
+import type * as Arr from "effect/Array"
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FiberSet from "effect/FiberSet"
+import * as Random from "effect/Random"
+import type * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
+import type { Client, Spoken } from "../Client.ts"
+import type { Queue, ReconnectOptions } from "../Reconnect.ts"
+import { LineClosed, LineDraining, type RequestFailure } from "../RequestError.ts"
+import { type DialError, type Ending, SessionError } from "../Status.ts"
+import * as Cell from "./Cell.ts"
+import { type Attempted, keep } from "./keep.ts"
+import type { Line } from "./Line.ts"
+import * as Pushes from "./Pushes.ts"
+import { Switchboard } from "./Switchboard.ts"
+import { asking } from "./Ticket.ts"
+
+export interface Settings {
+  readonly schedule: Schedule.Schedule<unknown, DialError | RequestFailure>
+  readonly queue: Queue
+  readonly maxWaiting: number
+  readonly waitTimeout: Duration.Input
+  readonly size: number
+  readonly minSize: number
+  readonly idleTimeout?: Duration.Input
+  readonly maxAge?: Duration.Input
+  /** How long a line may be silent before a request needs to know that it lives. */
+  readonly checkAfter?: Duration.Input
+  readonly guard?: (attempt: Attempted, address: Address.Address) => Attempted
+}
+
+export const keptClient = <Hello, Agreed, Refusal, Req, Res, Err, P>(
+  spoken: Spoken<Hello, Agreed, Refusal, Req, Res, Err, P>,
+  endpoints: Address.Address | Arr.NonEmptyReadonlyArray<Address.Address>,
+  options: Omit<ReconnectOptions<Req, Res, Err, P>, "queue">,
+  settings: Settings
+): Effect.Effect<Client<Req, Res, Err, P>, never, Transport.Transport | Scope.Scope> =>
+  Effect.gen(function*() {
+    const all: Arr.NonEmptyReadonlyArray<Address.Address> = "length" in endpoints ? endpoints : [endpoints]
+    const { requestTimeout = "30 seconds" } = options
+    const { idleTimeout = "Infinity", maxAge = "Infinity", minSize, queue, size } = settings
+    const status = yield* Cell.make({ _tag: "Connecting", attempt: 1, failure: undefined })
+    const pushes = yield* Pushes.make<P>(options)
+    const ended = Deferred.makeUnsafe<Ending>()
+    const scope = yield* Scope.fork(yield* Effect.scope)
+    const board = new Switchboard<Req, Res, Err, P>(
+      {
+        maxRequests: queue.maxRequests ?? 1000,
+        maxBytes: queue.maxBytes ?? 1_048_576,
+        maxAge: millis(queue.maxAge ?? "5 seconds"),
+        maxWaiting: settings.maxWaiting,
+        waitTimeout: millis(settings.waitTimeout),
+        requestTimeout: millis(requestTimeout),
+        checkAfter: millis(settings.checkAfter ?? "Infinity")
+      },
+      yield* Clock.Clock,
+      "speak" in spoken ? undefined : "answers" in spoken ? spoken : Protocol.toExchange<Req, Res, Err, P>(spoken)
+    )
+    const close = (reason: Ending, failure: RequestFailure) => {
+      board.close(failure)
+      pushes.end()
+      status.set({ _tag: "Closed", reason })
+      Deferred.doneUnsafe(ended, Exit.succeed(reason))
+    }
+
+    const keepers = yield* FiberSet.make()
+    const run = yield* FiberSet.runtime(keepers)<Transport.Transport>()
+    let turn = 0
+    let kept = 0
+    let dialling = 0
+    const start = () => {
+      kept++
+      dialling++
+      let isWanted = true
+      let isDialling = true
+      const dialled = (is: boolean) => {
+        if (isDialling === is) return
+        isDialling = is
+        dialling += is ? 1 : -1
+      }
+      const limit = (line: Line<Req, Res, Err, P>) =>
+        Effect.gen(function*() {
+          // Lines that were made together do not end together.
+          const jitter = yield* Random.nextBetween(0.8, 1)
+          const old = Effect.sleep(Duration.times(Duration.fromInputUnsafe(maxAge), jitter))
+          const idle = Effect.sleep(Duration.times(Duration.fromInputUnsafe(idleTimeout), jitter)).pipe(
+            Effect.map(() => line.load === 0 && kept > minSize && line.idleMillis >= jitter * millis(idleTimeout)),
+            Effect.repeat({ until: (isIdle) => isIdle }),
+            Effect.map(() => {
+              isWanted = false
+              kept--
+            })
+          )
+          yield* Effect.raceFirst(old, idle)
+          line.drain()
+        })
+      const keeper = keep({
+        spoken,
+        options,
+        board,
+        schedule: settings.schedule,
+        guard: settings.guard ?? ((attempt) => attempt),
+        pushed: pushes.offer,
+        endpoint: () => all[turn++ % all.length] ?? all[0],
+        endpoints: all.length,
+        isWanted: () => isWanted,
+        connecting: (attempt, failure) => {
+          dialled(true)
+          if (board.lines.size === 0) status.set({ _tag: "Connecting", attempt, failure })
+        },
+        up: (line) => {
+          dialled(false)
+          if (board.lines.size === 1) status.set({ _tag: "Ready", remote: line.connection.remote })
+        },
+        limit: maxAge === "Infinity" && idleTimeout === "Infinity" ? undefined : limit,
+        scope
+      })
+      run(Effect.catch(keeper, (failure) =>
+        Effect.sync(() => {
+          dialled(false)
+          if (--kept === 0) close(endingOf(failure), new LineClosed({ by: "self" }))
+        })))
+    }
+    board.onWaiting = () => {
+      // One at a time: when it is there, it shows whether another is needed.
+      if (kept < size && dialling === 0) start()
+    }
+    for (let i = 0; i < minSize; i++) start()
+
+    yield* Effect.forkScoped(board.alarm.run)
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => close({ _tag: "Graceful", initiator: "self" }, new LineClosed({ by: "self" })))
+    )
+    return {
+      ...asking<Req, Res, Err>((ticket) => board.submit(ticket)),
+      pushes: pushes.stream,
+      status: status.changes,
+      drain: Effect.gen(function*() {
+        status.set({ _tag: "Draining" })
+        board.close(new LineDraining())
+        const lines = [...board.lines, ...board.leaving]
+        yield* FiberSet.clear(keepers)
+        for (const line of lines) line.drain()
+        yield* Effect.forEach(lines, (line) => line.connection.closed, { concurrency: "unbounded" })
+        close({ _tag: "Graceful", initiator: "self" }, new LineDraining())
+      }),
+      closed: Deferred.await(ended)
+    }
+  })
+
+const millis = (duration: Duration.Input) => Duration.toMillis(Duration.fromInputUnsafe(duration))
+
+const endingOf = (failure: DialError | RequestFailure): Ending => {
+  switch (failure._tag) {
+    case "ConnectError":
+    case "HandshakeError":
+    case "ReceiveError":
+    case "SendError":
+      return { _tag: "Failed", error: failure }
+    case "SessionError":
+      return { _tag: "Failed", error: failure }
+    default:
+      return { _tag: "Failed", error: new SessionError({ cause: failure }) }
+  }
+}
