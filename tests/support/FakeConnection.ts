@@ -4,9 +4,9 @@ import * as Effect from "effect/Effect"
 
 export const unasked: Pick<
   Connection.Connection,
-  "receiveEach" | "sendAllUnsafe" | "upgradeTls" | "tls" | "traffic" | "draining"
+  "lendEach" | "sendAllUnsafe" | "upgradeTls" | "tls" | "traffic" | "draining"
 > = {
-  receiveEach: () => Effect.die("not asked for"),
+  lendEach: () => Effect.die("not asked for"),
   sendAllUnsafe: () => Effect.die("not asked for"),
   upgradeTls: () => Effect.die("not asked for"),
   tls: Effect.succeed(undefined),

@@ -64,7 +64,7 @@ export interface Connection {
    * The chunks are **borrowed**: when `handle` returns, the next bytes overwrite them, of another connection even. Copy what
    * is needed for longer, by the effect that it returns, too. `sendAllUnsafe` sends them as they were.
    */
-  readonly receiveEach: <E = never, R = never>(
+  readonly lendEach: <E = never, R = never>(
     handle: (batch: NonEmptyReadonlyArray<Uint8Array>) => Effect.Effect<void, E, R>
   ) => Effect.Effect<void, E | ReceiveError, R>
 
@@ -81,7 +81,7 @@ export interface Connection {
   readonly sendAll: (chunks: ReadonlyArray<Uint8Array>) => Effect.Effect<void, SendError>
 
   /**
-   * The fast form of `sendAll`, for the handler of `receiveEach`: the bytes are sent when it is called, whether the effect is
+   * The fast form of `sendAll`, for the handler of `lendEach`: the bytes are sent when it is called, whether the effect is
    * run or not. Where the kernel has taken them at once it is an `Exit`; else they must not change before it is done, but
    * for borrowed ones, of which it keeps a copy.
    */

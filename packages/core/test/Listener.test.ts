@@ -189,7 +189,7 @@ it.live("serves a socket that comes by the platform's event, as from another pro
     const { socket } = yield* other.next
     serverAt(listener.address).emit("connection", socket.removeAllListeners())
     const connection = yield* listener.accept
-    const echoing = yield* Effect.forkChild(connection.receiveEach(connection.sendAllUnsafe))
+    const echoing = yield* Effect.forkChild(connection.lendEach(connection.sendAllUnsafe))
     yield* peer.write("hello")
     assert.strictEqual(yield* peer.receivedBytes(5), "hello")
     yield* peer.end

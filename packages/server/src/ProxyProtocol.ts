@@ -168,14 +168,14 @@ class Forwarded extends Delegate implements Proxied {
     return Effect.suspend(() => this.#rest === undefined ? inner.receive : Effect.succeed(this.#take(this.#rest)))
   }
 
-  override get receiveEach() {
+  override get lendEach() {
     const { inner } = this
-    if (this.#rest === undefined) return inner.receiveEach
+    if (this.#rest === undefined) return inner.lendEach
     return <E, R>(handle: (batch: Batch) => Effect.Effect<void, E, R>) =>
       Effect.suspend(() =>
         this.#rest === undefined
-          ? inner.receiveEach(handle)
-          : Effect.andThen(handle(this.#take(this.#rest)), inner.receiveEach(handle))
+          ? inner.lendEach(handle)
+          : Effect.andThen(handle(this.#take(this.#rest)), inner.lendEach(handle))
       )
   }
 

@@ -119,7 +119,7 @@ describe("firstFrame", () => {
   it.effect("where nobody says what a frame is, the first byte is one", () =>
     inMemory(Effect.gen(function*() {
       const raw = (connection: Connection.Connection) =>
-        connection.receiveEach((chunks) => connection.sendAllUnsafe(chunks))
+        connection.lendEach((chunks) => connection.sendAllUnsafe(chunks))
       const it = yield* guarded({}, raw)
       yield* lastsFor(9999, it)
       yield* it.write("h")
@@ -231,9 +231,9 @@ describe("readIdle", () => {
       assert.deepStrictEqual(yield* beside.connection.closed, { _tag: "Aborted" })
     })))
 
-  it.effect("a push that suspends the receiver of receiveEach is no idleness of the peer", () =>
+  it.effect("a push that suspends the receiver of lendEach is no idleness of the peer", () =>
     inMemory(Effect.gen(function*() {
-      const it = yield* guarded({}, (connection) => connection.receiveEach(() => Effect.sleep("10 minutes")))
+      const it = yield* guarded({}, (connection) => connection.lendEach(() => Effect.sleep("10 minutes")))
       yield* it.write("x")
       yield* lastsFor(600_000, it)
       yield* endsIn(60_000, "readIdle", it)

@@ -94,7 +94,7 @@ describe("ProxyProtocol", () => {
         const proxied = yield* ProxyProtocol.read({ trusted })(connection)
         assert.deepStrictEqual(proxied.remote, client)
         let got = text(yield* proxied.receive)
-        yield* proxied.receiveEach((chunks) => {
+        yield* proxied.lendEach((chunks) => {
           got += text(chunks)
           return Effect.void
         })
@@ -105,7 +105,7 @@ describe("ProxyProtocol", () => {
   it.effect("what came in one piece with the header is received first, in pull and push, and once", () =>
     inMemory()(Effect.gen(function*() {
       const got: Array<string> = []
-      for (const form of ["receive", "receiveEach"]) {
+      for (const form of ["receive", "lendEach"]) {
         const { connection, peer } = yield* pair()
         yield* peer.send(Buffer.concat([v2, Buffer.from("first")]))
         const proxied = yield* ProxyProtocol.read({ trusted })(connection)
@@ -113,7 +113,7 @@ describe("ProxyProtocol", () => {
         yield* peer.send(Buffer.from("second"))
         if (form === "receive") got.push(text(yield* receive), text(yield* receive))
         yield* peer.shutdownWrite
-        yield* proxied.receiveEach((chunks) => {
+        yield* proxied.lendEach((chunks) => {
           got.push(text(chunks))
           return Effect.void
         })

@@ -222,7 +222,7 @@ export const make = (wire: Wire, options: ConnectionOptions, origin: Origin): Ef
       local,
       remote,
       receive: inbox,
-      receiveEach: (handle) => inbox.each(handle),
+      lendEach: (handle) => inbox.each(handle),
       send: (bytes) => sendAll([bytes]),
       sendAll,
       sendAllUnsafe: (chunks) => {

@@ -129,7 +129,7 @@ export class Inbound {
         return turn()
       })
       return turn().pipe(
-        Effect.andThen(connection.receiveEach(arrived)),
+        Effect.andThen(connection.lendEach(arrived)),
         Effect.andThen(ended),
         Effect.ensuring(Effect.sync(() => {
           this.#waiting = false

@@ -101,13 +101,13 @@ export class Watched extends Delegate implements Progress {
     return receive
   }
 
-  override get receiveEach() {
+  override get lendEach() {
     return <E, R>(
       handle: (batch: Batch) => Effect.Effect<void, E, R>
     ): Effect.Effect<void, E | TransportError.ReceiveError, R> =>
       Effect.suspend(() => {
         this.#receiving = true
-        return this.inner.receiveEach((batch) => {
+        const received = this.inner.lendEach((batch) => {
           this.#got(batch)
           const handled = handle(batch)
           if (Exit.isExit(handled)) return handled
@@ -116,6 +116,12 @@ export class Watched extends Delegate implements Progress {
             this.#receiving = true
           })
         })
+        return Effect.ensuring(
+          received,
+          Effect.sync(() => {
+            this.#receiving = false
+          })
+        )
       })
   }
 

@@ -138,7 +138,7 @@ export class NodeConnection implements Connection, Sweeper.Waiting, Filler {
     return this.#inbox
   }
 
-  get receiveEach() {
+  get lendEach() {
     return <E, R>(handle: Handle<E, R>): Effect.Effect<void, E | ReceiveError, R> => this.#inbox.each(handle)
   }
 

@@ -50,7 +50,7 @@ export const connectionCases = ({ address, large }: Setting): ReadonlyArray<Body
     "Connection: the fast forms: an echo comes back whole, and the peer's FIN ends it": () =>
       Effect.gen(function*() {
         const { accepted, dialled } = yield* opened
-        const echoing = yield* fork(accepted.receiveEach(accepted.sendAllUnsafe))
+        const echoing = yield* fork(accepted.lendEach(accepted.sendAllUnsafe))
         for (const each of ["a", "bc", "def"]) {
           yield* dialled.sendAllUnsafe([bytes(each)])
           yield* equal("the echo", yield* text(dialled, each.length), each)
@@ -62,7 +62,7 @@ export const connectionCases = ({ address, large }: Setting): ReadonlyArray<Body
     "Connection: what is borrowed goes back as it came, to a peer that is slow to read": () =>
       Effect.gen(function*() {
         const { accepted, dialled } = yield* opened
-        const echoing = yield* fork(accepted.receiveEach(accepted.sendAllUnsafe))
+        const echoing = yield* fork(accepted.lendEach(accepted.sendAllUnsafe))
         const sending = yield* fork(dialled.send(pattern(large)))
         yield* settle
         const back = yield* receive(dialled, large)

@@ -10,12 +10,12 @@ import { bothWays, bounded, bytes, eventually, failure, received, turn } from ".
 const text = (chunks: ReadonlyArray<Uint8Array>) => String(Buffer.concat(chunks))
 
 for (const [way, make] of Object.entries(bothWays)) {
-  describe(`receiveEach (${way})`, () => {
+  describe(`lendEach (${way})`, () => {
     it.live("gives each batch as it comes, and ends with the peer's FIN", () =>
       bounded(Effect.gen(function*() {
         const { connection, peer } = yield* make()
         let got = ""
-        const fiber = yield* Effect.forkChild(connection.receiveEach((chunks) => {
+        const fiber = yield* Effect.forkChild(connection.lendEach((chunks) => {
           got += text(chunks)
           return Effect.void
         }))
@@ -33,7 +33,7 @@ for (const [way, make] of Object.entries(bothWays)) {
         const { connection, peer } = yield* make()
         let steps = 0
         // The handler is called from the platform's event, in which no fiber of ours runs.
-        const fiber = yield* Effect.forkChild(connection.receiveEach((chunks) => {
+        const fiber = yield* Effect.forkChild(connection.lendEach((chunks) => {
           if (Fiber.getCurrent() !== undefined) steps++
           return connection.sendAllUnsafe(chunks)
         }))
@@ -50,7 +50,7 @@ for (const [way, make] of Object.entries(bothWays)) {
         const { connection, peer, socket } = yield* make({ readBuffer: 1000 })
         const seen: Array<number> = []
         let release = () => {}
-        const fiber = yield* Effect.forkChild(connection.receiveEach((chunks) => {
+        const fiber = yield* Effect.forkChild(connection.lendEach((chunks) => {
           seen.push(text(chunks).length)
           return Effect.callback((resume) => {
             release = () => resume(Effect.void)
@@ -80,7 +80,7 @@ for (const [way, make] of Object.entries(bothWays)) {
           // What the kernel does not take has to wait: on this side, and for so long that the others read.
           peer.socket.pause()
           let calls = 0
-          yield* Effect.forkChild(connection.receiveEach((chunks) => {
+          yield* Effect.forkChild(connection.lendEach((chunks) => {
             if (calls++ === 0) first.push(chunks[0].buffer)
             return connection.sendAllUnsafe(chunks)
           }))
@@ -107,7 +107,7 @@ for (const [way, make] of Object.entries(bothWays)) {
             }, Exit.die(new Error("bad"))]
           ] as const
         ) {
-          const fiber = yield* Effect.forkChild(Effect.exit(connection.receiveEach(thrown)))
+          const fiber = yield* Effect.forkChild(Effect.exit(connection.lendEach(thrown)))
           yield* peer.write("x")
           assert.deepStrictEqual(String(yield* Fiber.join(fiber)), String(ended))
         }
@@ -120,7 +120,7 @@ for (const [way, make] of Object.entries(bothWays)) {
         const { connection, peer } = yield* make()
         let calls = 0
         const fiber = yield* Effect.forkChild(
-          connection.receiveEach(() => {
+          connection.lendEach(() => {
             calls++
             return Effect.void
           }),
@@ -137,14 +137,14 @@ for (const [way, make] of Object.entries(bothWays)) {
         const { connection, peer } = yield* make()
         let got = ""
         yield* Effect.forkChild(
-          connection.receiveEach((chunks) => {
+          connection.lendEach((chunks) => {
             got += text(chunks)
             return Effect.void
           }),
           { startImmediately: true }
         )
         assert.isTrue(Cause.hasDies(yield* failure(Effect.sandbox(connection.receive))))
-        assert.isTrue(Cause.hasDies(yield* failure(Effect.sandbox(connection.receiveEach(() => Effect.void)))))
+        assert.isTrue(Cause.hasDies(yield* failure(Effect.sandbox(connection.lendEach(() => Effect.void)))))
         yield* peer.write("first")
         yield* eventually(() => got === "first")
       })))
@@ -153,7 +153,7 @@ for (const [way, make] of Object.entries(bothWays)) {
       bounded(Effect.gen(function*() {
         const { connection, peer } = yield* make()
         let got = ""
-        const fiber = yield* Effect.forkChild(failure(connection.receiveEach((chunks) => {
+        const fiber = yield* Effect.forkChild(failure(connection.lendEach((chunks) => {
           got += text(chunks)
           return Effect.void
         })))
@@ -186,7 +186,7 @@ for (const [way, make] of Object.entries(bothWays)) {
   })
 }
 
-describe("receiveEach in memory", () => {
+describe("lendEach in memory", () => {
   it.live("an echo at both ends goes on by itself without growing the stack", () =>
     Effect.gen(function*() {
       const listener = yield* Transport.listen({ host: "a.example", port: 1 })
@@ -194,7 +194,7 @@ describe("receiveEach in memory", () => {
       const accepted = yield* listener.accept
       let count = 0
       const echo = (connection: Connection.Connection) =>
-        connection.receiveEach((chunks): Effect.Effect<void, TransportError.SendError | "enough"> =>
+        connection.lendEach((chunks): Effect.Effect<void, TransportError.SendError | "enough"> =>
           ++count < 20_000 ? connection.sendAllUnsafe(chunks) : Effect.fail("enough")
         )
       yield* dialled.send(bytes("ball"))
