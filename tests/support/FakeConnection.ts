@@ -4,8 +4,9 @@ import * as Effect from "effect/Effect"
 
 export const unasked: Pick<
   Connection.Connection,
-  "lendEach" | "sendAllUnsafe" | "upgradeTls" | "tls" | "traffic" | "draining"
+  "receiveEach" | "lendEach" | "sendAllUnsafe" | "upgradeTls" | "tls" | "traffic" | "draining"
 > = {
+  receiveEach: () => Effect.die("not asked for"),
   lendEach: () => Effect.die("not asked for"),
   sendAllUnsafe: () => Effect.die("not asked for"),
   upgradeTls: () => Effect.die("not asked for"),

@@ -57,16 +57,18 @@ export interface Connection {
   readonly receive: Pull.Pull<NonEmptyReadonlyArray<Uint8Array>, ReceiveError>
 
   /**
-   * The fast form of `receive`: gives each batch to `handle` in the turn of the loop in which it arrives, until the peer's
+   * `receive` for all that comes: gives each batch to `handle` in the turn of the loop in which it arrives, until the peer's
    * FIN. Where `handle` returns an `Exit`, as `Effect.void` is one, no fiber is woken; any other effect is run before the next
    * batch.
-   *
-   * The chunks are **borrowed**: when `handle` returns, the next bytes overwrite them, of another connection even. Copy what
-   * is needed for longer, by the effect that it returns, too. `sendAllUnsafe` sends them as they were.
    */
-  readonly lendEach: <E = never, R = never>(
-    handle: (batch: NonEmptyReadonlyArray<Uint8Array>) => Effect.Effect<void, E, R>
-  ) => Effect.Effect<void, E | ReceiveError, R>
+  readonly receiveEach: Each
+
+  /**
+   * As `receiveEach`, and copies nothing: the chunks are **borrowed**. When `handle` returns, the next bytes overwrite them, of
+   * another connection even. Copy what is needed for longer, by the effect that it returns, too. `sendAllUnsafe` sends them
+   * as they were.
+   */
+  readonly lendEach: Each
 
   /**
    * Hands the bytes to the kernel and suspends while it does not take them. The connection reads `bytes` until then, so
@@ -81,7 +83,7 @@ export interface Connection {
   readonly sendAll: (chunks: ReadonlyArray<Uint8Array>) => Effect.Effect<void, SendError>
 
   /**
-   * The fast form of `sendAll`, for the handler of `lendEach`: the bytes are sent when it is called, whether the effect is
+   * The fast form of `sendAll`, for the handler of `receiveEach` and `lendEach`: the bytes are sent when it is called, whether the effect is
    * run or not. Where the kernel has taken them at once it is an `Exit`; else they must not change before it is done, but
    * for borrowed ones, of which it keeps a copy.
    */
@@ -135,6 +137,18 @@ export interface Connection {
 
   /** Suspends until the socket is freed. */
   readonly closed: Effect.Effect<CloseReason>
+}
+
+/**
+ * Has every batch handled until the peer's FIN.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Each {
+  <E = never, R = never>(
+    handle: (batch: NonEmptyReadonlyArray<Uint8Array>) => Effect.Effect<void, E, R>
+  ): Effect.Effect<void, E | ReceiveError, R>
 }
 
 /**

@@ -15,8 +15,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { answerById } from "./internal/answerById.ts"
 import { Answers } from "./internal/Answers.ts"
-import { inTurn } from "./internal/inTurn.ts"
-import { isDone } from "./internal/isDone.ts"
+import { type Course, inTurn } from "./internal/inTurn.ts"
 
 /**
  * Serves one connection. When the server drains, `receive` ends as if the peer had sent FIN; when the deadline of the
@@ -160,15 +159,15 @@ const inOrder = <Req, Res, E, R>(
       if (refused !== undefined) return Exit.fail(refused)
       return answers.isFull ? answers.flush() : Effect.void
     }
-    const one = (request: Req): Effect.Effect<void, E | HandlerError, R> => {
-      const answering = answer(request)
-      if (isDone(answering)) return write(answering.value)
-      answers.flushSoon()
-      return Effect.flatMap(answering, write)
-    }
     const flush = () => answers.flush()
+    const course: Course<Req, Res, E | HandlerError, R> = {
+      run: answer,
+      use: write,
+      pause: () => answers.flushSoon(),
+      last: flush
+    }
     return Effect.tapCause(
-      framed.receiveEach((requests) => inTurn(requests, one, flush)),
+      framed.receiveEach((requests) => inTurn(requests, course)),
       // Answers in front of a failure are good answers.
       (cause) => Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.ignore(Effect.suspend(flush))
     )
@@ -189,5 +188,7 @@ export const forEach = <In, Out, E = never, R = never>(
 ): Handler<E | HandlerError, R> =>
 (connection) => {
   const framed = Framed.make(connection, codec, options)
-  return framed.receiveEach((messages) => inTurn(messages, (message) => run(message, framed), () => Effect.void))
+  const nothing = () => Effect.void
+  const course: Course<In, void, E, R> = { run: (message) => run(message, framed), use: nothing, last: nothing }
+  return framed.receiveEach((messages) => inTurn(messages, course))
 }

@@ -168,14 +168,19 @@ class Forwarded extends Delegate implements Proxied {
     return Effect.suspend(() => this.#rest === undefined ? inner.receive : Effect.succeed(this.#take(this.#rest)))
   }
 
+  override get receiveEach() {
+    return this.#each(this.inner.receiveEach)
+  }
+
   override get lendEach() {
-    const { inner } = this
-    if (this.#rest === undefined) return inner.lendEach
-    return <E, R>(handle: (batch: Batch) => Effect.Effect<void, E, R>) =>
+    return this.#each(this.inner.lendEach)
+  }
+
+  #each(each: Connection.Each): Connection.Each {
+    if (this.#rest === undefined) return each
+    return (handle) =>
       Effect.suspend(() =>
-        this.#rest === undefined
-          ? inner.lendEach(handle)
-          : Effect.andThen(handle(this.#take(this.#rest)), inner.lendEach(handle))
+        this.#rest === undefined ? each(handle) : Effect.andThen(handle(this.#take(this.#rest)), each(handle))
       )
   }
 

@@ -33,8 +33,9 @@ const isDone = (effect: Effect.Effect<void, unknown, unknown>): boolean => Exit.
 interface Waiter {
   /** Looks at what is there, as often as something comes. */
   look(): void
-  /** Uses bytes at once, and does not keep them. */
-  borrow?(chunk: Uint8Array): void
+  /** It uses bytes at once, and does not keep them. */
+  readonly borrows: boolean
+  borrow(chunk: Uint8Array): void
 }
 
 type Resume<A, E, R> = (effect: Effect.Effect<A, E, R>) => void
@@ -73,14 +74,14 @@ export class Inbox extends Effectable.Class<Arr.NonEmptyReadonlyArray<Uint8Array
         this.leave(waiter)
         resume(this)
       }
-      const waiter: Waiter = { look }
+      const waiter: Waiter = { look, borrows: false, borrow: look }
       return this.wait(waiter, resume)
     })
   }
 
   /** Gives each batch to `handle` in the very step in which it comes, for as long as that has nothing to wait for. */
-  each<E, R>(handle: Handle<E, R>): Effect.Effect<void, E | ReceiveError, R> {
-    return new Each(this, handle)
+  each<E, R>(handle: Handle<E, R>, borrows: boolean): Effect.Effect<void, E | ReceiveError, R> {
+    return new Each(this, handle, borrows)
   }
 
   get hasBytes(): boolean {
@@ -120,7 +121,7 @@ export class Inbox extends Effectable.Class<Arr.NonEmptyReadonlyArray<Uint8Array
   /** Gives a chunk to whoever uses it at once; not where somebody waits for it longer, or others come before it. */
   lend(chunk: Uint8Array): boolean {
     const waiter = this.#waiter
-    if (waiter?.borrow === undefined || this.hasBytes) return false
+    if (waiter?.borrows !== true || this.hasBytes) return false
     waiter.borrow(chunk)
     return true
   }
@@ -170,12 +171,14 @@ export class Inbox extends Effectable.Class<Arr.NonEmptyReadonlyArray<Uint8Array
 class Each<E, R> extends Effectable.Class<void, E | ReceiveError, R> implements Waiter {
   readonly #inbox: Inbox
   readonly #handle: Handle<E, R>
+  readonly borrows: boolean
   #resume: Resume<void, E | ReceiveError, R> | undefined
   // More can come while a batch is taken and handled, on a transport in memory: what the handler sends, for one.
   #handling = false
 
-  constructor(inbox: Inbox, handle: Handle<E, R>) {
+  constructor(inbox: Inbox, handle: Handle<E, R>, borrows: boolean) {
     super()
+    this.borrows = borrows
     this.#inbox = inbox
     this.#handle = handle
   }
@@ -205,7 +208,7 @@ class Each<E, R> extends Effectable.Class<void, E | ReceiveError, R> implements 
 
   #give(batch: Arr.NonEmptyReadonlyArray<Uint8Array>): void {
     const handled = attempt(() => this.#handle(batch))
-    if (this.#inbox.spoils) { for (const chunk of batch) chunk.fill(0xdd) }
+    if (this.borrows && this.#inbox.spoils) { for (const chunk of batch) chunk.fill(0xdd) }
     if (!isDone(handled)) this.#stop(Effect.andThen(handled, this))
   }
 

@@ -222,7 +222,8 @@ export const make = (wire: Wire, options: ConnectionOptions, origin: Origin): Ef
       local,
       remote,
       receive: inbox,
-      lendEach: (handle) => inbox.each(handle),
+      receiveEach: (handle) => inbox.each(handle, false),
+      lendEach: (handle) => inbox.each(handle, true),
       send: (bytes) => sendAll([bytes]),
       sendAll,
       sendAllUnsafe: (chunks) => {

@@ -114,10 +114,11 @@ export class Inbound {
         return failed ?? Effect.void
       }
       const arrived = (chunks: ReadonlyArray<Uint8Array>) => {
-        for (const chunk of chunks) {
-          if (lends) reader.lend(chunk)
-          else reader.push(new Uint8Array(chunk))
+        if (!lends) {
+          this.#push(chunks)
+          return turn()
         }
+        for (const chunk of chunks) reader.lend(chunk)
         try {
           return turn()
         } finally {
@@ -129,7 +130,7 @@ export class Inbound {
         return turn()
       })
       return turn().pipe(
-        Effect.andThen(connection.lendEach(arrived)),
+        Effect.andThen(lends ? connection.lendEach(arrived) : connection.receiveEach(arrived)),
         Effect.andThen(ended),
         Effect.ensuring(Effect.sync(() => {
           this.#waiting = false

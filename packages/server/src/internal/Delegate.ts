@@ -21,6 +21,9 @@ export class Delegate implements Connection.Connection {
   get receive() {
     return this.inner.receive
   }
+  get receiveEach() {
+    return this.inner.receiveEach
+  }
   get lendEach() {
     return this.inner.lendEach
   }

@@ -1,5 +1,5 @@
 // A connection whose progress is noted, and looked at from time to time: what passes is counted, and only a sweep compares.
-import type { Connection, TransportError } from "@framewire/core"
+import type { Connection } from "@framewire/core"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -101,13 +101,19 @@ export class Watched extends Delegate implements Progress {
     return receive
   }
 
+  override get receiveEach() {
+    return this.#each(this.inner.receiveEach)
+  }
+
   override get lendEach() {
-    return <E, R>(
-      handle: (batch: Batch) => Effect.Effect<void, E, R>
-    ): Effect.Effect<void, E | TransportError.ReceiveError, R> =>
+    return this.#each(this.inner.lendEach)
+  }
+
+  #each(each: Connection.Each): Connection.Each {
+    return (handle) =>
       Effect.suspend(() => {
         this.#receiving = true
-        const received = this.inner.lendEach((batch) => {
+        const received = each((batch) => {
           this.#got(batch)
           const handled = handle(batch)
           if (Exit.isExit(handled)) return handled

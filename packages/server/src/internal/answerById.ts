@@ -9,7 +9,7 @@ import * as FiberSet from "effect/FiberSet"
 import * as Latch from "effect/Latch"
 import type { HandlerError, Peer } from "../Handler.ts"
 import { Answers } from "./Answers.ts"
-import { inTurn } from "./inTurn.ts"
+import { type Course, inTurn } from "./inTurn.ts"
 import { isDone } from "./isDone.ts"
 
 type WriteError = TransportError.SendError | FramingError.MessageError
@@ -104,7 +104,12 @@ export const answerById = <Req, Res, Err, P, R>(
       cancel(running.get(call.id))
       return Effect.void
     }
-    const reading = framed.receiveEach((calls) => inTurn(calls, take, () => answers.flush())).pipe(
+    const course: Course<Protocol.Call<Req>, void, HandlerError | Protocol.DuplicateRequest, R> = {
+      run: take,
+      use: () => Effect.void,
+      last: () => answers.flush()
+    }
+    const reading = framed.receiveEach((calls) => inTurn(calls, course)).pipe(
       // Requests in front of the end, and of a bad one, are good requests; not where the connection itself is broken.
       Effect.tapError((error) =>
         error._tag === "ReceiveError" || error._tag === "SendError"

@@ -2,16 +2,39 @@
 import * as Effect from "effect/Effect"
 import { isDone } from "./isDone.ts"
 
-/** Runs `each` for all from the index on, then `last`. */
-export const inTurn = <A, E, R>(
+/** What is done with each of many. */
+export interface Course<in A, B, out E, out R> {
+  readonly run: (one: A) => Effect.Effect<B, E, R>
+  /** With what it gave. */
+  readonly use: (given: B) => Effect.Effect<void, E, R>
+  /** Before it waits for one. */
+  readonly pause?: () => void
+  /** When all are done. */
+  readonly last: () => Effect.Effect<void, E, R>
+}
+
+/** All of them, from the index on. */
+export const inTurn = <A, B, E, R>(
   all: ReadonlyArray<A>,
-  each: (one: A) => Effect.Effect<void, E, R>,
-  last: () => Effect.Effect<void, E, R>,
+  course: Course<A, B, E, R>,
   from = 0
 ): Effect.Effect<void, E, R> => {
   for (let index = from; index < all.length; index++) {
-    const effect = each(all[index]!)
-    if (!isDone(effect)) return Effect.flatMap(effect, () => inTurn(all, each, last, index + 1))
+    const running = course.run(all[index]!)
+    if (!isDone(running)) {
+      course.pause?.()
+      return Effect.flatMap(running, (given) => after(course.use(given), all, course, index + 1))
+    }
+    const used = course.use(running.value)
+    if (!isDone(used)) return after(used, all, course, index + 1)
   }
-  return last()
+  return course.last()
 }
+
+const after = <A, B, E, R>(
+  used: Effect.Effect<void, E, R>,
+  all: ReadonlyArray<A>,
+  course: Course<A, B, E, R>,
+  from: number
+): Effect.Effect<void, E, R> =>
+  isDone(used) ? inTurn(all, course, from) : Effect.flatMap(used, () => inTurn(all, course, from))

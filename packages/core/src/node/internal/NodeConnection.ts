@@ -7,10 +7,10 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Net from "node:net"
 import * as Address from "../../Address.ts"
-import type { Connection, Traffic } from "../../Connection.ts"
+import type { Connection, Each, Traffic } from "../../Connection.ts"
 import * as ConnectionState from "../../ConnectionState.ts"
 import { HandshakeAborted, InvalidTls, PlaintextWaiting } from "../../HandshakeReason.ts"
-import { type Filler, type Handle, Inbox, type Received } from "../../internal/Inbox.ts"
+import { type Filler, Inbox, type Received } from "../../internal/Inbox.ts"
 import type { LifecycleHub, Subject } from "../../internal/LifecycleHub.ts"
 import type { Session, Upgrade } from "../../Tls.ts"
 import { HandshakeError, ReceiveError, SendError } from "../../TransportError.ts"
@@ -138,8 +138,12 @@ export class NodeConnection implements Connection, Sweeper.Waiting, Filler {
     return this.#inbox
   }
 
-  get lendEach() {
-    return <E, R>(handle: Handle<E, R>): Effect.Effect<void, E | ReceiveError, R> => this.#inbox.each(handle)
+  get receiveEach(): Each {
+    return (handle) => this.#inbox.each(handle, false)
+  }
+
+  get lendEach(): Each {
+    return (handle) => this.#inbox.each(handle, true)
   }
 
   // Getters of functions, not methods: `Effect.flatMap(connection.receive, connection.sendAll)` has to work.
