@@ -93,7 +93,9 @@ export class ByteReader {
 
   /** Adds a chunk until `keep`: what is taken of it meanwhile is a view of it, and changes with it. */
   lend(chunk: Uint8Array): void {
-    this.#lentFrom = Math.min(this.#lentFrom, this.#received)
+    const isJoined = this.length > 0 && chunk.length < smallChunk
+    // What is joined is copied already, and once is enough.
+    if (!isJoined) this.#lentFrom = Math.min(this.#lentFrom, this.#received)
     this.push(chunk)
   }
 
@@ -107,7 +109,8 @@ export class ByteReader {
       this.#head = new Uint8Array(this.#head.subarray(this.#start))
       this.#start = 0
     }
-    let link = isHeadLent || this.#first === undefined ? this.#first : this.#seek(from - this.offset)
+    const index = from - this.offset
+    let link = index < this.#head.length - this.#start || this.#first === undefined ? this.#first : this.#seek(index)
     for (; link !== undefined; link = link.next) link.bytes = new Uint8Array(link.bytes)
   }
 

@@ -9,7 +9,20 @@ import { bytes, hex, inChunks, join, random, readerOf, show, work } from "./supp
 // Few different bytes, so that searches find some, and sizes on both sides of what the reader treats differently.
 const sizes = [0, 1, 2, 7, 100, 4095, 4096, 5000]
 const command = Schema.Struct({
-  op: Schema.Literals(["push", "push", "push", "take", "skip", "indexOf", "search", "at", "uint", "peek"]),
+  op: Schema.Literals([
+    "push",
+    "push",
+    "lend",
+    "lend",
+    "keep",
+    "take",
+    "skip",
+    "indexOf",
+    "search",
+    "at",
+    "uint",
+    "peek"
+  ]),
   size: Schema.Literals(sizes),
   part: Schema.Number.check(Schema.isBetween({ minimum: 0, maximum: 1 })),
   seed: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1000 }))
@@ -22,15 +35,22 @@ const compare = (commands: ReadonlyArray<Command>): void => {
   const reader = ByteReader.make()
   let model = new Uint8Array(0)
   let offset = 0
-  const taken: Array<readonly [Uint8Array, string]> = []
+  let taken: Array<readonly [Uint8Array, string]> = []
+  const lent: Array<Uint8Array> = []
+  const unchanged = () => {
+    for (const [frame, was] of taken) assert.strictEqual(show(frame), was, "a taken frame has changed")
+  }
   for (const { op, part, seed, size } of commands) {
     const next = random(seed)
     const some = Math.round(part * model.length)
     const index = Math.min(some, model.length - 1)
     switch (op) {
-      case "push": {
+      case "push":
+      case "lend": {
         const chunk = Uint8Array.from({ length: size }, () => next(50))
-        reader.push(chunk)
+        if (op === "push") reader.push(chunk)
+        else reader.lend(chunk)
+        if (op === "lend") lent.push(chunk)
         model = join([model, chunk]) as Uint8Array<ArrayBuffer>
         break
       }
@@ -42,6 +62,13 @@ const compare = (commands: ReadonlyArray<Command>): void => {
         offset += some
         break
       }
+      case "keep":
+        // What was taken of a chunk that was lent changes with it, and nothing else.
+        unchanged()
+        taken = taken.filter(([frame]) => lent.every(({ buffer }) => buffer !== frame.buffer))
+        reader.keep()
+        for (const chunk of lent.splice(0)) chunk.fill(0xdd)
+        break
       case "skip":
         reader.skip(some)
         model = model.slice(some)
@@ -87,7 +114,7 @@ const compare = (commands: ReadonlyArray<Command>): void => {
     assert.strictEqual(reader.offset, offset)
   }
   assert.strictEqual(show(reader.take(reader.length)), show(model))
-  for (const [frame, was] of taken) assert.strictEqual(show(frame), was, "a taken frame has changed")
+  unchanged()
 }
 
 describe("ByteReader", () => {
@@ -100,7 +127,20 @@ describe("ByteReader", () => {
 
   it("does so for long, and with thousands of bytes waiting", () => {
     const next = random(2)
-    const ops = ["push", "push", "push", "take", "skip", "indexOf", "search", "at", "uint", "peek"] as const
+    const ops = [
+      "push",
+      "push",
+      "lend",
+      "lend",
+      "keep",
+      "take",
+      "skip",
+      "indexOf",
+      "search",
+      "at",
+      "uint",
+      "peek"
+    ] as const
     compare(Array.from({ length: 3000 }, () => ({
       op: ops[next(ops.length)]!,
       size: sizes[next(sizes.length)]!,
@@ -239,6 +279,21 @@ describe("ByteReader works in proportion to the bytes", () => {
   line[size] = 10
   const frame = new Uint8Array(size + 4)
   frame.set([0, 1, 0x86, 0xa0])
+
+  it("what is lent and kept is copied once, or twice where it is joined", () => {
+    for (const size of [1, 100, 4096, 65_536]) {
+      const chunk = new Uint8Array(size)
+      const total = Math.max(200_000, 20 * size)
+      const reader = ByteReader.make()
+      const { copied } = work(() => {
+        for (let lent = 0; lent < total; lent += size) {
+          reader.lend(chunk)
+          reader.keep()
+        }
+      })
+      assert.isAtMost(copied, (size < 4096 ? 3 : 1) * (total + size))
+    }
+  })
 
   it("lines that come byte by byte are searched once and copied twice", () => {
     const first = size / 5

@@ -176,8 +176,14 @@ export const work = (run: () => void): Work => {
     }
   })
   globalThis.Uint8Array = new Proxy(Original, {
-    construct: (target, args: [number]) => {
-      if (typeof args[0] === "number") done.allocated += args[0]
+    construct: (target, args: [number | Uint8Array | ArrayBufferLike]) => {
+      const [of] = args
+      if (typeof of === "number") done.allocated += of
+      else if (of instanceof Original) {
+        done.copies++
+        done.copied += lengthOf(of)
+        done.allocated += lengthOf(of)
+      }
       return Reflect.construct(target, args) as Uint8Array
     }
   })
