@@ -154,10 +154,10 @@ const inOrder = <Req, Res, E, R>(
 ): Effect.Effect<void, E | HandlerError, R> =>
   Effect.contextWith((context: Context.Context<R>) => {
     const answers = new Answers(framed.connection, codec, context)
-    const write = (response: Res): Effect.Effect<void, HandlerError> => {
+    const write = (response: Res): Effect.Effect<void, HandlerError> | undefined => {
       const refused = answers.write(response)
       if (refused !== undefined) return Exit.fail(refused)
-      return answers.isFull ? answers.flush() : Effect.void
+      return answers.isFull ? answers.flush() : undefined
     }
     const flush = () => answers.flush()
     const course: Course<Req, Res, E | HandlerError, R> = {
@@ -188,7 +188,10 @@ export const forEach = <In, Out, E = never, R = never>(
 ): Handler<E | HandlerError, R> =>
 (connection) => {
   const framed = Framed.make(connection, codec, options)
-  const nothing = () => Effect.void
-  const course: Course<In, void, E, R> = { run: (message) => run(message, framed), use: nothing, last: nothing }
+  const course: Course<In, void, E, R> = {
+    run: (message) => run(message, framed),
+    use: () => undefined,
+    last: () => Effect.void
+  }
   return framed.receiveEach((messages) => inTurn(messages, course))
 }

@@ -106,7 +106,7 @@ export const answerById = <Req, Res, Err, P, R>(
     }
     const course: Course<Protocol.Call<Req>, void, HandlerError | Protocol.DuplicateRequest, R> = {
       run: take,
-      use: () => Effect.void,
+      use: () => undefined,
       last: () => answers.flush()
     }
     const reading = framed.receiveEach((calls) => inTurn(calls, course)).pipe(

@@ -5,8 +5,8 @@ import { isDone } from "./isDone.ts"
 /** What is done with each of many. */
 export interface Course<in A, B, out E, out R> {
   readonly run: (one: A) => Effect.Effect<B, E, R>
-  /** With what it gave. */
-  readonly use: (given: B) => Effect.Effect<void, E, R>
+  /** With what it gave; nothing where nothing has to be waited for. */
+  readonly use: (given: B) => Effect.Effect<void, E, R> | undefined
   /** Before it waits for one. */
   readonly pause?: () => void
   /** When all are done. */
@@ -26,15 +26,15 @@ export const inTurn = <A, B, E, R>(
       return Effect.flatMap(running, (given) => after(course.use(given), all, course, index + 1))
     }
     const used = course.use(running.value)
-    if (!isDone(used)) return after(used, all, course, index + 1)
+    if (used !== undefined) return after(used, all, course, index + 1)
   }
   return course.last()
 }
 
 const after = <A, B, E, R>(
-  used: Effect.Effect<void, E, R>,
+  used: Effect.Effect<void, E, R> | undefined,
   all: ReadonlyArray<A>,
   course: Course<A, B, E, R>,
   from: number
 ): Effect.Effect<void, E, R> =>
-  isDone(used) ? inTurn(all, course, from) : Effect.flatMap(used, () => inTurn(all, course, from))
+  used === undefined || isDone(used) ? inTurn(all, course, from) : Effect.flatMap(used, () => inTurn(all, course, from))
