@@ -287,7 +287,13 @@ const settings: Record<string, Setting> = {
     ]
   },
   "no descriptors": {
-    shell: "ip link set lo up; ulimit -n 64",
+    // Whom a host asks first is its own choice, and so is what they say then.
+    shell: `
+      ip link set lo up
+      mount -t tmpfs none /mnt
+      echo "hosts: files dns" > /mnt/nsswitch.conf
+      mount --bind /mnt/nsswitch.conf /etc/nsswitch.conf
+      ulimit -n 64`,
     without: "descriptors",
     rows: [
       ["EMFILE", "none is left for a socket", connect("127.0.0.1"), "ResourceExhausted", "after-backoff"],
