@@ -54,7 +54,7 @@ export const targets: ReadonlyArray<Target> = [
   ...of("decode", noise.inMemory, [
     ["4, 7e", "u32be 64 B", "framewire", "subarray", "nanos", 1.15],
     ["4, 7e", "u32be 64 B", "framewire visit", "visitor", "nanos", 1.25],
-    ["4, 7e", "u32be 64 B", "framewire", "it-length-prefixed", "nanos", 1 / 15],
+    ["4, 7e", "u32be 64 B", "framewire visit", "it-length-prefixed", "nanos", 1 / 15],
     ["4, 7e", "lines 64 B", "framewire", "decode and split", "nanos", 1.2],
     ["4, 7e", "lines 64 B", "framewire", "node:readline", "nanos", 1],
     ["4, 7e", "lines 64 B", "framewire", "split2", "nanos", 1],

@@ -53,8 +53,10 @@ export const lineForms = ({ bareFails, crEnds, limit }: LineRules) => {
       const lines = text.split("\n")
       // A character of UTF-16 is three bytes at most.
       if (end - from > limit && lines.some((line) => line.length * 3 > limit)) return from
-      const hasCr = crEnds && text.includes("\r")
-      for (const line of lines) into.push(hasCr && line.endsWith("\r") ? line.slice(0, -1) : line)
+      // Apart, because most texts have none, and to ask each line costs as much as to keep it.
+      if (crEnds && text.includes("\r")) {
+        for (const line of lines) into.push(line.endsWith("\r") ? line.slice(0, -1) : line)
+      } else for (const line of lines) into.push(line)
       return end
     }
   }
