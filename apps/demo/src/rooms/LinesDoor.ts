@@ -72,11 +72,13 @@ export const make = (
       })
       const join = (room: string, as: string) =>
         Effect.gen(function*() {
+          if (!RoomBus.isName(as)) return yield* RoomBus.badName(as)
           const next = Scope.makeUnsafe()
           const before = seat
-          // The same room twice is two names in it.
+          // Who only changes the name has read what was said.
+          const again = before?.room === room ? { after: Infinity } : {}
           if (before?.room === room) yield* leave
-          const joined = yield* Effect.exit(Scope.provide(feeds.join(connection, { room, name: as }), next))
+          const joined = yield* Effect.exit(Scope.provide(feeds.join(connection, { room, name: as, ...again }), next))
           if (Exit.isSuccess(joined)) {
             if (before?.room !== room) yield* leave
             seat = joined.value
@@ -114,8 +116,8 @@ export const make = (
             )
           } else if (command === "nick") {
             if (seat !== undefined) yield* join(seat.room, rest)
-            else if (RoomBus.isName(rest)) name = rest
-            else return yield* RoomBus.badName(rest)
+            else if (!RoomBus.isName(rest)) return yield* RoomBus.badName(rest)
+            else name = rest
             yield* tell(`* you are ${name}`)
           } else if (command === "quit") {
             yield* leave
@@ -135,6 +137,7 @@ export const make = (
         Pull.catchDone(() => Effect.succeed(false))
       )
       yield* Effect.repeat(next, { while: (more) => more })
+      yield* leave
       if (yield* isDraining(connection)) yield* tell("* goodbye: the server stops")
     }, Effect.scoped)
   })

@@ -89,6 +89,8 @@ export const make = (
 
       yield* Server.respond(protocol, answer)(connection)
       if (yield* isDraining(connection)) {
+        // Nothing comes after the goodbye.
+        yield* Effect.forEach(seats.values(), ({ stay }) => Scope.close(stay, Exit.void), { discard: true })
         yield* Framed.make(connection, protocol.server).send({ _tag: "Push", push: { _tag: "Goodbye" } })
       }
     }, Effect.scoped)
