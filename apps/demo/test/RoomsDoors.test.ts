@@ -51,55 +51,62 @@ const post = (url: string, body: unknown, headers: Record<string, string> = {}) 
   )
 
 describe("serve rooms", () => {
-  it.live.skipIf(nc.skipped)(`nc, the typed client and the page share a room, to the goodbye${nc.note}`, () =>
-    Effect.gen(function*() {
-      const rooms = yield* Rooms.serve()
-      const ada = yield* Process.start("nc", ["-N", "127.0.0.1", String(rooms.lines)])
-      yield* ada.write("/nick ada\n/join lobby\n")
-      yield* ada.printed(/^\* ada joined lobby\n/m)
+  it.live.skipIf(nc.skipped)(
+    `nc, the typed client and the page share a room, to the goodbye${nc.note}`,
+    () =>
+      Effect.gen(function*() {
+        const rooms = yield* Rooms.serve()
+        const ada = yield* Process.start("nc", ["-N", "127.0.0.1", String(rooms.lines)])
+        yield* ada.write("/nick ada\n/join lobby\n")
+        yield* ada.printed(/^\* ada joined lobby\n/m)
 
-      const bot = yield* Client.connect(Messages.protocol, { host: "127.0.0.1", port: rooms.typed }, {
-        isGoAway: ({ _tag }) => _tag === "Goodbye"
-      })
-      const heard = yield* Effect.forkChild(Stream.runCollect(bot.pushes))
-      yield* bot.request({ _tag: "Join", room: "lobby", name: "bot" })
-      const browser = yield* page(rooms.web, "lobby", "eve")
-      const welcome = yield* browser.has("\"name\":\"eve\"")
-      const [, token] = /"token":"([^"]+)"/.exec(welcome) ?? []
+        const bot = yield* Client.connect(Messages.protocol, { host: "127.0.0.1", port: rooms.typed })
+        const heard = yield* Effect.forkChild(Stream.runCollect(bot.pushes))
+        yield* bot.request({ _tag: "Join", room: "lobby", name: "bot" })
+        const browser = yield* page(rooms.web, "lobby", "eve")
+        const welcome = yield* browser.has("\"name\":\"eve\"")
+        const [, token] = /"token":"([^"]+)"/.exec(welcome) ?? []
 
-      yield* ada.write("hello\n")
-      yield* browser.has("\"text\":\"hello\"")
-      assert.deepStrictEqual(yield* bot.request({ _tag: "Say", room: "lobby", text: "\u001b[2J\nnot #9 ada: a line" }), {
-        _tag: "Kept",
-        seq: 2
-      })
-      const said = yield* post(rooms.web, { token, text: script })
-      assert.deepStrictEqual([said.status, yield* Effect.promise(() => said.json())], [200, { seq: 3 }])
-      yield* ada.printed(/^#3 /m)
-      assert.deepStrictEqual(yield* bot.request({ _tag: "Who", room: "lobby" }), {
-        _tag: "Names",
-        names: ["ada", "bot", "eve"]
-      })
-      yield* rooms.signal("SIGTERM")
+        yield* ada.write("hello\n")
+        yield* browser.has("\"text\":\"hello\"")
+        assert.deepStrictEqual(
+          yield* bot.request({ _tag: "Say", room: "lobby", text: "\u001b[2J\nnot #9 ada: a line" }),
+          {
+            _tag: "Kept",
+            seq: 2
+          }
+        )
+        const said = yield* post(rooms.web, { token, text: script })
+        assert.deepStrictEqual([said.status, yield* Effect.promise(() => said.json())], [200, { seq: 3 }])
+        yield* ada.printed(/^#3 /m)
+        assert.deepStrictEqual(yield* bot.request({ _tag: "Who", room: "lobby" }), {
+          _tag: "Names",
+          names: ["ada", "bot", "eve"]
+        })
+        yield* rooms.signal("SIGTERM")
 
-      const pushes = yield* Fiber.join(heard)
-      assert.deepStrictEqual(pushes.map((it) => it._tag === "Said" ? [it.seq, it.name] : it._tag).slice(0, 5), [
-        "Joined",
-        "Joined",
-        [1, "ada"],
-        [2, "bot"],
-        [3, "eve"]
-      ])
-      assert.strictEqual(pushes.at(-1)?._tag, "Goodbye")
-      yield* ada.printed(/^\* goodbye: the server stops\n/m)
-      yield* ada.end
-      const { stdout } = yield* ada.ended
-      // Escaped, and on one line.
-      assert.include(stdout, `#2 bot: \\e[2J\\nnot #9 ada: a line\n#3 eve: ${script}\n`)
-      const { code, stderr } = yield* rooms.ended
-      assert.match(stderr, /^framewire: lines: drained 1 .*: 1 finished, 0 reset\nframewire: typed: drained 1 .*: 1 fin/)
-      assert.strictEqual(code, 0)
-    }).pipe(Effect.provide(NodeTransport.layer)))
+        const pushes = yield* Fiber.join(heard)
+        assert.deepStrictEqual(pushes.map((it) => it._tag === "Said" ? [it.seq, it.name] : it._tag).slice(0, 5), [
+          "Joined",
+          "Joined",
+          [1, "ada"],
+          [2, "bot"],
+          [3, "eve"]
+        ])
+        assert.strictEqual(pushes.at(-1)?._tag, "Goodbye")
+        yield* ada.printed(/^\* goodbye: the server stops\n/m)
+        yield* ada.end
+        const { stdout } = yield* ada.ended
+        // Escaped, and on one line.
+        assert.include(stdout, `#2 bot: \\e[2J\\nnot #9 ada: a line\n#3 eve: ${script}\n`)
+        const { code, stderr } = yield* rooms.ended
+        assert.match(
+          stderr,
+          /^framewire: lines: drained 1 .*: 1 finished, 0 reset\nframewire: typed: drained 1 .*: 1 fin/
+        )
+        assert.strictEqual(code, 0)
+      }).pipe(Effect.provide(NodeTransport.layer))
+  )
 
   it.live("the page runs no script of a message, and listens to no other site", () =>
     Effect.gen(function*() {

@@ -26,7 +26,9 @@ interface Feed {
 }
 
 /** A door whose codec writes events. */
-export const make = (codec: Codec.Codec<unknown, RoomEvent>): Effect.Effect<Feeds, never, RoomBus.RoomBus | Scope.Scope> =>
+export const make = (
+  codec: Codec.Codec<unknown, RoomEvent>
+): Effect.Effect<Feeds, never, RoomBus.RoomBus | Scope.Scope> =>
   Effect.gen(function*() {
     const bus = yield* RoomBus.RoomBus
     const feeds = new Map<string, Feed>()

@@ -8,10 +8,10 @@ import * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
 import * as Bytes from "../Bytes.ts"
 import * as Feeds from "./Feeds.ts"
+import { isDraining } from "./isDraining.ts"
 import type { Refused, RoomEvent } from "./Messages.ts"
 import * as Pace from "./Pace.ts"
 import * as RoomBus from "./RoomBus.ts"
-import { isDraining } from "./isDraining.ts"
 
 // One too long costs that line, not the connection.
 const codec = Codec.text(Lines.make({ limit: 4096, onTooLong: "skip" }))
@@ -94,7 +94,9 @@ export const make = (
           return yield* joined
         })
       const inRoom = <E>(run: (seat: RoomBus.Seat) => Effect.Effect<unknown, E>) =>
-        Effect.suspend((): Effect.Effect<unknown, E | Handler.HandlerError> => seat === undefined ? tell("* you are in no room: /join ROOM") : run(seat))
+        Effect.suspend((): Effect.Effect<unknown, E | Handler.HandlerError> =>
+          seat === undefined ? tell("* you are in no room: /join ROOM") : run(seat)
+        )
 
       /** False ends the connection. */
       const obey = (line: string): Effect.Effect<boolean, Refused | Framed.FramedError | Handler.HandlerError> =>
@@ -108,7 +110,9 @@ export const make = (
             yield* inRoom(({ room }) => Effect.flatMap(bus.who(room), (names) => tell(`* ${names.join(" ")}`)))
           } else if (command === "rooms") {
             const rooms = yield* bus.rooms
-            yield* tell(...rooms.slice(0, 100).map(({ last, members, room }) => `* ${room}: ${members} here, ${last} said`))
+            yield* tell(
+              ...rooms.slice(0, 100).map(({ last, members, room }) => `* ${room}: ${members} here, ${last} said`)
+            )
           } else if (command === "history") {
             const after = /^\d{0,15}$/.test(rest) ? Number(rest) : 0
             yield* inRoom(({ room }) =>
@@ -123,7 +127,10 @@ export const make = (
             yield* leave
             yield* tell("* goodbye")
             return false
-          } else yield* tell(...(command === "help" ? [] : [`* no such command: /${Bytes.visible(command.slice(0, 32))}`]), ...help)
+          } else {yield* tell(
+              ...(command === "help" ? [] : [`* no such command: /${Bytes.visible(command.slice(0, 32))}`]),
+              ...help
+            )}
           return true
         })
 

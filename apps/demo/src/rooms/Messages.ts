@@ -103,8 +103,7 @@ export const protocol: Protocol.Exchange<Request, Answer, Refused, Push> = Proto
   reply: Codec.transform(
     Codec.binary(Reply)(LengthPrefixed.u32be({ limit: 4_194_304 })),
     (reply): Protocol.Reply<Answer, Refused, Push> => reply,
-    (reply: Protocol.Reply<Answer, Refused, Push>) =>
-      reply._tag === "Push" ? reply : { ...reply, id: number(reply.id) }
+    (reply: Protocol.Reply<Answer, Refused, Push>) => reply._tag === "Push" ? reply : { ...reply, id: number(reply.id) }
   ),
   cancels: true
 })

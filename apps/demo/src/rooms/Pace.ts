@@ -19,14 +19,19 @@ export const make = (rate: number): Effect.Effect<Pace> =>
       limiter.consume({ algorithm: "token-bucket", key: "", limit: rate, onExceeded, window: "1 second" })
     return {
       // A store in memory does not fail, and who is delayed is not refused.
-      wait: Effect.orDie(Effect.flatMap(consume("delay"), ({ delay }) => Effect.sleep(delay))),
+      wait: Effect.orDie(
+        Effect.flatMap(consume("delay"), ({ delay }) => Duration.isZero(delay) ? Effect.void : Effect.sleep(delay))
+      ),
       ask: consume("fail").pipe(
         Effect.catchReason(
           "RateLimiterError",
           "RateLimitExceeded",
           ({ retryAfter }) =>
             Effect.fail(
-              new Refused({ reason: "TooFast", message: `too fast: again in ${Math.ceil(Duration.toMillis(retryAfter))} ms` })
+              new Refused({
+                reason: "TooFast",
+                message: `too fast: again in ${Math.ceil(Duration.toMillis(retryAfter))} ms`
+              })
             )
         ),
         Effect.catchTag("RateLimiterError", Effect.die),

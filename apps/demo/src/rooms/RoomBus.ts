@@ -181,7 +181,9 @@ const make = ({ members: maxMembers = 512, rooms: maxRooms = 1024 }: Limits) =>
       join,
       who: (room) => Effect.sync(() => Array.from(rooms.get(room)?.members.values() ?? []).toSorted()),
       history: (room, after) => Effect.mapError(store.read(room, after, page), notKept),
-      rooms: Effect.sync(() => Array.from(rooms, ([room, { last, members }]) => ({ room, members: members.size, last }))),
+      rooms: Effect.sync(() =>
+        Array.from(rooms, ([room, { last, members }]) => ({ room, members: members.size, last }))
+      ),
       watch: (listener) =>
         Effect.acquireRelease(
           Effect.sync(() => watchers.add(listener)),

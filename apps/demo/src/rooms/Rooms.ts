@@ -59,10 +59,13 @@ const run = (options: {
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
       const complaints = Complaints.make()
-      const complaining = <E extends { readonly message: string }, R>(handler: Handler.Handler<E, R>) =>
-      (connection: Connection.Connection) =>
-        Effect.catch(handler(connection), ({ message }) =>
-          complaints.write(`framewire: client ${Address.format(connection.remote)}: ${message}`))
+      const complaining =
+        <E extends { readonly message: string }, R>(handler: Handler.Handler<E, R>) =>
+        (connection: Connection.Connection) =>
+          Effect.catch(
+            handler(connection),
+            ({ message }) => complaints.write(`framewire: client ${Address.format(connection.remote)}: ${message}`)
+          )
       const open = <E extends { readonly message: string }, R>(
         name: string,
         options: Server.ServerOptions,
@@ -113,6 +116,9 @@ export const rooms = Command.make(
   Command.withDescription("Rooms that people, programs and pages share, until SIGINT or SIGTERM"),
   Command.withExamples([
     { command: "framewire serve rooms", description: "then: nc 127.0.0.1 8888, and open http://127.0.0.1:8880" },
-    { command: "framewire serve rooms --data ./rooms --lines 0.0.0.0:8888", description: "keep the history, let others in" }
+    {
+      command: "framewire serve rooms --data ./rooms --lines 0.0.0.0:8888",
+      description: "keep the history, let others in"
+    }
   ])
 )

@@ -40,7 +40,9 @@ const open = (directory: string, kept: number) =>
     yield* Effect.try({ try: () => db.exec(setUp), catch: refuse })
     const insert = db.prepare("INSERT INTO messages (room, seq, name, text, at) VALUES (?, ?, ?, ?, ?)")
     const forget = db.prepare("DELETE FROM messages WHERE room = ? AND seq <= ?")
-    const select = db.prepare("SELECT seq, name, text, at FROM messages WHERE room = ? AND seq > ? ORDER BY seq LIMIT ?")
+    const select = db.prepare(
+      "SELECT seq, name, text, at FROM messages WHERE room = ? AND seq > ? ORDER BY seq LIMIT ?"
+    )
     const lasts = db.prepare("SELECT room, max(seq) AS last FROM messages GROUP BY room")
 
     const commit = (messages: ReadonlyArray<Said>) => {

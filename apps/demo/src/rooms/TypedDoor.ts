@@ -1,7 +1,7 @@
 // The rooms for programs: requests by id, and the events as pushes.
 import type { Connection } from "@framewire/core"
 import { Codec, Framed, type Protocol } from "@framewire/framing"
-import { Admission, Handler, Server } from "@framewire/server"
+import { Admission, type Handler, Server } from "@framewire/server"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
@@ -50,7 +50,9 @@ export const make = (
       }
 
       const join = Effect.fnUntraced(function*({ after, name, room }: Extract<Request, { _tag: "Join" }>) {
-        if (seats.has(room)) return yield* new Refused({ reason: "NameTaken", message: "this connection is in that room" })
+        if (seats.has(room)) {
+          return yield* new Refused({ reason: "NameTaken", message: "this connection is in that room" })
+        }
         if (seats.size >= maxSeats) {
           return yield* new Refused({ reason: "TooManyRooms", message: `a connection is in ${maxSeats} rooms at most` })
         }

@@ -8,16 +8,16 @@ import { Address } from "@framewire/core"
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Sse from "effect/encoding/Sse"
+import * as Exit from "effect/Exit"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { randomUUID } from "node:crypto"
 import { readFile } from "node:fs/promises"
@@ -68,7 +68,8 @@ const number = (text: string | undefined): number | undefined =>
 const isOurs = ({ headers }: HttpServerRequest.HttpServerRequest) => {
   const host = headers["host"] ?? ""
   const origin = headers["origin"]
-  return /^(localhost|[\d.]+|\[[\da-f:]+\])(:\d+)?$/i.test(host) && (origin === undefined || origin === `http://${host}`)
+  return /^(localhost|[\d.]+|\[[\da-f:]+\])(:\d+)?$/i.test(host) &&
+    (origin === undefined || origin === `http://${host}`)
 }
 
 const refuse = (status: number, message: string) => HttpServerResponse.jsonUnsafe({ message }, { status, headers })
@@ -90,7 +91,9 @@ const routes = (rate: number) =>
 
     /** The seat of a page, and its events. */
     const sit = Effect.fnUntraced(function*(room: string, name: string, after: number | undefined) {
-      if (pages.size >= maxPages) return yield* new Refused({ reason: "RoomFull", message: `${maxPages} pages are open` })
+      if (pages.size >= maxPages) {
+        return yield* new Refused({ reason: "RoomFull", message: `${maxPages} pages are open` })
+      }
       const queue = yield* Effect.acquireRelease(Queue.dropping<RoomEvent, Cause.Done>(maxWaiting), Queue.shutdown)
       const enter = (replay: ReadonlyArray<RoomEvent>) =>
         Effect.sync(() => {
@@ -163,7 +166,9 @@ export const make = (
     const context = yield* Layer.build(Layer.provideMerge(app, server)).pipe(
       Effect.catchTag("ServeError", ({ cause }) =>
         CommandError.failure({
-          message: `cannot serve the page on ${Address.format(address)}: ${cause instanceof Error ? cause.message : cause}`
+          message: `cannot serve the page on ${Address.format(address)}: ${
+            cause instanceof Error ? cause.message : cause
+          }`
         }))
     )
     const bound = yield* Effect.provide(HttpServer.HttpServer, context)
