@@ -19,7 +19,7 @@ const codec = Codec.text(Lines.make({ limit: 4096, onTooLong: "skip" }))
 const whys = { left: "", slow: ": too slow", gone: ": the connection ended" }
 
 /** An event as a line; nothing in it steers a terminal. */
-export const lineOf = (event: RoomEvent): string => {
+const lineOf = (event: RoomEvent): string => {
   if (event._tag === "Said") return `#${event.seq} ${event.name}: ${Bytes.visible(event.text)}`
   return event._tag === "Joined"
     ? `* ${event.name} joined ${event.room}`

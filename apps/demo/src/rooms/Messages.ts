@@ -16,13 +16,13 @@ export const Said = Schema.TaggedStruct("Said", {
 })
 export type Said = typeof Said.Type
 
-export const Joined = Schema.TaggedStruct("Joined", { room: Schema.String, name: Schema.String })
+const Joined = Schema.TaggedStruct("Joined", { room: Schema.String, name: Schema.String })
 
 /** `slow`: more waited for it than may. `gone`: its connection ended. */
 export const Why = Schema.Literals(["left", "slow", "gone"])
 export type Why = typeof Why.Type
 
-export const Left = Schema.TaggedStruct("Left", { room: Schema.String, name: Schema.String, why: Why })
+const Left = Schema.TaggedStruct("Left", { room: Schema.String, name: Schema.String, why: Why })
 
 /** What happens in a room, in the order in which it happens. */
 export type RoomEvent = Said | typeof Joined.Type | typeof Left.Type

@@ -23,7 +23,7 @@ export interface Limits {
 }
 
 /** Messages of one answer or one replay, at most. */
-export const page = 500
+const page = 500
 
 const maxText = 1000
 const namePattern = /^[\p{L}\p{N}_.-]{1,32}$/u
