@@ -9,13 +9,14 @@ import * as Peer from "../../../tests/support/Peer.ts"
 import * as Process from "../../../tests/support/Process.ts"
 import * as Progress from "../../../tests/support/Progress.ts"
 import * as Rooms from "../../../tests/support/Rooms.ts"
+import * as Socket from "../../../tests/support/Socket.ts"
 import * as Messages from "../src/rooms/Messages.ts"
 
 const script = "<script>alert(1)</script>"
 const nc = Peer.netcat()
 
 /** The stream of events that a page reads, as text. */
-const page = (url: string, room: string, name: string) =>
+const page = (url: string, room: string, name: string, headers: Record<string, string> = {}) =>
   Effect.gen(function*() {
     const ends = new AbortController()
     yield* Effect.addFinalizer(() => Effect.sync(() => ends.abort()))
@@ -23,7 +24,7 @@ const page = (url: string, room: string, name: string) =>
     let over = false
     const progress = Progress.make({ over: () => over ? "ended" : undefined, soFar: () => text })
     const answer = yield* Effect.promise(() =>
-      fetch(`${url}/events?${new URLSearchParams({ room, name })}`, { signal: ends.signal })
+      fetch(`${url}/events?${new URLSearchParams({ room, name })}`, { signal: ends.signal, headers })
     )
     void (async () => {
       const decoder = new TextDecoder()
@@ -124,6 +125,18 @@ describe("serve rooms", () => {
       const refused = yield* page(web, "lobby", `${script}${"x".repeat(100)}`)
       yield* refused.has("event: refused\ndata: {\"message\":\"a name has 1 to 32 letters")
     }))
+
+  it.live("a page that comes back gets what it has missed, once", () =>
+    Effect.gen(function*() {
+      const { lines, web } = yield* Rooms.serve()
+      const ada = yield* Socket.connect(lines)
+      yield* ada.write("/nick ada\n/join lobby\none\ntwo\nthree\n")
+      const first = yield* page(web, "lobby", "eve")
+      yield* first.has("\"three\"")
+      const again = yield* page(web, "lobby", "eve-again", { "last-event-id": "1" })
+      const text = yield* again.has("\"name\":\"eve-again\"")
+      assert.deepStrictEqual(Array.from(text.matchAll(/^id: (\d+)$/gm), ([, id]) => id), ["2", "3"])
+    }).pipe(Effect.orDie))
 
   it.live("says why the data cannot be kept there, exit code 1", () =>
     Effect.gen(function*() {
