@@ -3,11 +3,16 @@ const decoder = new TextDecoder()
 
 const escapes: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t", "\u001b": "\\e" }
 
-/** The text with every control character written out: what a peer sent must not steer the terminal. */
+/**
+ * The text with every control character written out, those that turn the direction of writing as well: what a peer sent must
+ * not steer the terminal.
+ */
 export const visible = (text: string): string =>
   // oxlint-disable-next-line no-control-regex -- control characters are what this is about
-  text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, (char) =>
-    escapes[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`)
+  text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (char) => {
+    const code = char.charCodeAt(0).toString(16)
+    return escapes[char] ?? (code.length > 2 ? `\\u{${code}}` : `\\x${code.padStart(2, "0")}`)
+  })
 
 export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
 

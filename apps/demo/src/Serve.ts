@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as CommandError from "./CommandError.ts"
 import * as Complaints from "./Complaints.ts"
 import * as Options from "./Options.ts"
+import { rooms } from "./rooms/Rooms.ts"
 
 const host = Flag.String("host").pipe(
   Flag.withDescription("The address to listen on"),
@@ -70,5 +71,5 @@ const echo = Command.make(
 
 export const serve = Command.make("serve").pipe(
   Command.withDescription("Run a server"),
-  Command.withSubcommands([echo])
+  Command.withSubcommands([echo, rooms])
 )

@@ -12,6 +12,7 @@ import * as Pull from "effect/Pull"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Bytes from "./Bytes.ts"
+import * as RoomsTour from "./rooms/RoomsTour.ts"
 
 const anyPort: Address.Address = { host: "127.0.0.1", port: 0 }
 const names = ["ada", "bob", "cyd"]
@@ -148,6 +149,13 @@ export const tour = Command.make(
     yield* service
     yield* Console.log("\n4. Failures are typed")
     yield* failures
+    yield* Console.log("\n5. Rooms: people over lines, a program over typed messages, one bus")
+    yield* RoomsTour.rooms
     yield* Console.log("\nNext: npm run --silent framewire -- serve echo --framing lines   and   nc 127.0.0.1 8888")
+    yield* Console.log("      npm run --silent framewire -- serve rooms                  and   http://127.0.0.1:8880")
   }, Effect.provide(NodeTransport.layer))
-).pipe(Command.withDescription("Walk the life of a socket, over lines and over length-prefixed JSON"))
+).pipe(
+  Command.withDescription(
+    "Walk the life of a socket, over lines and over length-prefixed JSON, to rooms with two doors"
+  )
+)

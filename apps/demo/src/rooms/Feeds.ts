@@ -1,0 +1,88 @@
+// The events of the rooms on their way to the connections of one door: encoded once, each consumer at its own pace.
+import type { Connection } from "@framewire/core"
+import { Codec } from "@framewire/framing"
+import { Broadcast } from "@framewire/server"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Result from "effect/Result"
+import * as Scope from "effect/Scope"
+import type { Refused, RoomEvent, Why } from "./Messages.ts"
+import * as RoomBus from "./RoomBus.ts"
+
+/** A consumer that does not read is reset once as much waits for it. */
+const slow: Broadcast.ConsumerOptions<RoomEvent> = { policy: "disconnect", maxBytes: 262_144, maxMessages: 1024 }
+
+export interface Feeds {
+  /** `RoomBus.join` for a connection, which gets the replay and then the events. Leaves when the scope closes. */
+  readonly join: (
+    connection: Connection.Connection,
+    joining: Omit<RoomBus.Joining, "enter">
+  ) => Effect.Effect<RoomBus.Seat, Refused, Scope.Scope>
+}
+
+interface Feed {
+  readonly broadcast: Broadcast.Broadcast<RoomEvent>
+  members: number
+}
+
+/** A door whose codec writes events. */
+export const make = (
+  codec: Codec.Codec<unknown, RoomEvent>
+): Effect.Effect<Feeds, never, RoomBus.RoomBus | Scope.Scope> =>
+  Effect.gen(function*() {
+    const bus = yield* RoomBus.RoomBus
+    const feeds = new Map<string, Feed>()
+    const tooSlow = new WeakSet<Connection.Connection>()
+    const onDrop = ({ connection, reason }: Broadcast.Drop) => {
+      if (reason === "disconnected" || reason === "budget") tooSlow.add(connection)
+    }
+    yield* bus.watch((events) => {
+      const rooms = new Map<string, Array<RoomEvent>>()
+      for (const event of events) {
+        const of = rooms.get(event.room) ?? []
+        of.push(event)
+        rooms.set(event.room, of)
+      }
+      return Effect.forEach(rooms, ([room, events]) => {
+        const feed = feeds.get(room)
+        // What the bus lets through, the codec writes.
+        return feed === undefined ? Effect.void : Effect.orDie(feed.broadcast.publishAll(events))
+      }, { discard: true })
+    })
+
+    const acquire = (room: string) =>
+      Effect.acquireRelease(
+        Effect.gen(function*() {
+          const feed = feeds.get(room) ?? { broadcast: yield* Broadcast.make(codec, { onDrop }), members: 0 }
+          feed.members++
+          feeds.set(room, feed)
+          return feed
+        }),
+        (feed) =>
+          Effect.sync(() => {
+            if (--feed.members === 0) feeds.delete(room)
+          })
+      )
+
+    return {
+      join: (connection, joining) =>
+        Effect.gen(function*() {
+          const scope = yield* Scope.Scope
+          const why = (exit: Exit.Exit<unknown, unknown>): Why =>
+            tooSlow.has(connection) ? "slow" : Exit.isSuccess(exit) ? "left" : "gone"
+          const enter = (replay: ReadonlyArray<RoomEvent>) =>
+            Effect.gen(function*() {
+              const { broadcast } = yield* acquire(joining.room)
+              yield* broadcast.join(connection, slow)
+              // Written in this turn, before any event; how it ends the broadcast will see at its next.
+              if (replay.length === 0) return
+              const sending = connection.sendAllUnsafe(Result.getOrThrow(Codec.encodeAll(codec, replay)))
+              yield* Effect.forkIn(Effect.ignore(sending), scope, { startImmediately: true })
+            }).pipe(Scope.provide(scope))
+          return yield* Effect.acquireRelease(
+            bus.join({ ...joining, enter }),
+            (seat, exit) => seat.leave(why(exit))
+          )
+        })
+    }
+  })

@@ -1,0 +1,124 @@
+// `serve rooms`: one domain, three doors.
+import { Address, type Connection } from "@framewire/core"
+import { NodeTransport } from "@framewire/core/node"
+import { type DrainReport, type Handler, Server } from "@framewire/server"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as CommandError from "../CommandError.ts"
+import * as Complaints from "../Complaints.ts"
+import * as Options from "../Options.ts"
+import * as LinesDoor from "./LinesDoor.ts"
+import * as RoomBus from "./RoomBus.ts"
+import * as RoomStore from "./RoomStore.ts"
+import * as SqliteStore from "./SqliteStore.ts"
+import * as TypedDoor from "./TypedDoor.ts"
+import * as WebDoor from "./web/WebDoor.ts"
+
+const door = (name: string, port: number, description: string) =>
+  Flag.String(name).pipe(
+    Flag.withMetavar("HOST:PORT"),
+    Flag.withDescription(description),
+    Flag.withDefault(`127.0.0.1:${port}`)
+  )
+
+const flags = {
+  lines: door("lines", 8888, "Lines, for nc"),
+  typed: door("typed", 8889, "Typed messages over u32be frames, for programs"),
+  web: door("web", 8880, "The page"),
+  data: Flag.String("data").pipe(
+    Flag.withMetavar("DIR"),
+    Flag.withDescription("Keep the history in DIR/rooms.sqlite; in memory without it"),
+    Flag.optional
+  ),
+  history: Flag.Int("history").pipe(
+    Flag.withMetavar("N"),
+    Flag.withDescription("Messages that a room keeps"),
+    Flag.withDefault(500)
+  ),
+  rate: Flag.Int("rate").pipe(
+    Flag.withMetavar("N"),
+    Flag.withDescription("Messages a second that a client may say"),
+    Flag.withDefault(20)
+  )
+}
+
+const drained = (name: string, report: DrainReport.DrainReport) =>
+  `${name}: drained ${report.open} connections in ${report.durationMillis} ms: ` +
+  `${report.finished} finished, ${report.reset} reset`
+
+const run = (options: {
+  readonly lines: Address.Address
+  readonly typed: Address.Address
+  readonly web: Address.TcpAddress
+  readonly rate: number
+}) =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function*() {
+      const complaints = Complaints.make()
+      const complaining =
+        <E extends { readonly message: string }, R>(handler: Handler.Handler<E, R>) =>
+        (connection: Connection.Connection) =>
+          Effect.catch(
+            handler(connection),
+            ({ message }) => complaints.write(`framewire: client ${Address.format(connection.remote)}: ${message}`)
+          )
+      const open = <E extends { readonly message: string }, R>(
+        name: string,
+        options: Server.ServerOptions,
+        handler: Handler.Handler<E, R>
+      ) =>
+        restore(Server.make(options, complaining(handler))).pipe(
+          Effect.mapError(CommandError.failure),
+          Effect.tap(({ address }) => Console.log(`${name} ${Address.format(address)}`))
+        )
+
+      const { rate } = options
+      const lines = yield* open("lines", { ...LinesDoor.options, address: options.lines }, yield* LinesDoor.make(rate))
+      const typed = yield* open("typed", { ...TypedDoor.options, address: options.typed }, yield* TypedDoor.make(rate))
+      const web = yield* restore(WebDoor.make(options.web, rate))
+      yield* Console.log(`web ${web}`)
+      yield* Console.log("ready")
+      // A signal interrupts this, and is no failure: the servers drain, and the command has done its work.
+      yield* Effect.exit(restore(Effect.never))
+      const [ofLines, ofTyped] = yield* Effect.all([lines.stop, typed.stop], { concurrency: "unbounded" })
+      process.exitCode = 0
+      yield* complaints.end
+      yield* Console.error(`framewire: ${drained("lines", ofLines)}\nframewire: ${drained("typed", ofTyped)}`)
+    })
+  )
+
+export const rooms = Command.make(
+  "rooms",
+  flags,
+  Effect.fnUntraced(function*(options) {
+    if (options.history < 1) return yield* CommandError.usage("--history: at least 1 message")
+    if (options.rate < 1) return yield* CommandError.usage("--rate: at least 1 message a second")
+    const lines = yield* Options.parseAddress(options.lines)
+    const typed = yield* Options.parseAddress(options.typed)
+    const web = yield* Options.parseAddress(options.web)
+    if (!("host" in web)) return yield* CommandError.usage("--web: HOST:PORT")
+    const store = Option.match(options.data, {
+      onNone: () => RoomStore.layerMemory(options.history),
+      onSome: (directory) => SqliteStore.layer(directory, options.history)
+    })
+    const bus = Layer.provide(RoomBus.layer(), store)
+    yield* run({ lines, typed, web, rate: options.rate }).pipe(
+      Effect.scoped,
+      Effect.provide(Layer.merge(bus, NodeTransport.layer)),
+      Effect.catchTag("StoreError", (error) => Effect.fail(CommandError.failure(error)))
+    )
+  })
+).pipe(
+  Command.withDescription("Rooms that people, programs and pages share, until SIGINT or SIGTERM"),
+  Command.withExamples([
+    { command: "framewire serve rooms", description: "then: nc 127.0.0.1 8888, and open http://127.0.0.1:8880" },
+    {
+      command: "framewire serve rooms --data ./rooms --lines 0.0.0.0:8888",
+      description: "keep the history, let others in"
+    }
+  ])
+)

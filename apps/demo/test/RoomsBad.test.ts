@@ -1,0 +1,183 @@
+// Bad input at the doors, on the network in memory.
+import { assert, describe, it } from "@effect/vitest"
+import { Client } from "@framewire/client"
+import { Transport } from "@framewire/core"
+import { MemoryTransport } from "@framewire/core/testing"
+import { Codec, Framed, Lines } from "@framewire/framing"
+import { Server } from "@framewire/server"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/testing/TestClock"
+import * as LinesDoor from "../src/rooms/LinesDoor.ts"
+import * as Messages from "../src/rooms/Messages.ts"
+import * as RoomBus from "../src/rooms/RoomBus.ts"
+import * as RoomStore from "../src/rooms/RoomStore.ts"
+import * as TypedDoor from "../src/rooms/TypedDoor.ts"
+
+const address = { host: "127.0.0.1", port: 0 }
+const rooms = Layer.merge(
+  Layer.provide(RoomBus.layer({ members: 3 }), RoomStore.layerMemory(500)),
+  MemoryTransport.layer({ buffer: 1000 })
+)
+// The connections end before their network.
+const provided = <A, E, R>(test: Effect.Effect<A, E, R>) => Effect.provide(Effect.scoped(test), rooms)
+
+const typedDoor = (rate = 1000) =>
+  Effect.flatMap(TypedDoor.make(rate), (handler) => Server.make({ ...TypedDoor.options, address }, handler))
+const linesDoor = (rate = 1000) =>
+  Effect.flatMap(LinesDoor.make(rate), (handler) => Server.make({ ...LinesDoor.options, address }, handler))
+
+const dial = ({ address }: Server.Server["Service"]) => Client.connect(Messages.protocol, address)
+const person = ({ address }: Server.Server["Service"]) =>
+  Effect.map(Transport.connect(address), (connection) => Framed.make(connection, Codec.text(Lines.make())))
+const receiveMany = (framed: Framed.Framed<string, string>, count: number) =>
+  Effect.orDie(Effect.replicateEffect(Effect.catch(framed.receive, () => Effect.succeed("the end")), count))
+
+const join = (room: string, name: string): Messages.Request => ({ _tag: "Join", room, name })
+const say = (text: string, room = "hall"): Messages.Request => ({ _tag: "Say", room, text })
+const reasonOf = <A, E>(asking: Effect.Effect<A, E>) =>
+  Effect.map(Effect.flip(asking), (error) => error instanceof Messages.Refused ? error.reason : error)
+
+describe("rooms, with bad clients", () => {
+  it.effect("refuses names and messages that cannot be, and the connection goes on", () =>
+    Effect.gen(function*() {
+      const client = yield* Effect.flatMap(typedDoor(), dial)
+      const cases: ReadonlyArray<readonly [Messages.Request, Messages.Refused["reason"]]> = [
+        [join("hall", ""), "BadName"],
+        [join("hall", "x".repeat(33)), "BadName"],
+        [join("hall", "x".repeat(10_000)), "BadName"],
+        [join("hall", "a\u001b[31m"), "BadName"],
+        [join("hall", "a b"), "BadName"],
+        [join("\u202ehall", "ada"), "BadRoom"],
+        [say("x"), "NotJoined"]
+      ]
+      for (const [request, reason] of cases) assert.strictEqual(yield* reasonOf(client.request(request)), reason)
+      yield* client.request(join("hall", "x".repeat(32)))
+      assert.strictEqual(yield* reasonOf(client.request(say(""))), "BadText")
+      assert.strictEqual(yield* reasonOf(client.request(say("x".repeat(1001)))), "BadText")
+      assert.deepStrictEqual(yield* client.request(say("x".repeat(1000))), { _tag: "Kept", seq: 1 })
+    }).pipe(provided))
+
+  it.effect("takes a name once, however it is written, and no more members than may be", () =>
+    Effect.gen(function*() {
+      const server = yield* typedDoor()
+      const [one, two, three, four] = yield* Effect.all([dial(server), dial(server), dial(server), dial(server)])
+      yield* one.request(join("hall", "ada"))
+      assert.strictEqual(yield* reasonOf(two.request(join("hall", "ADA"))), "NameTaken")
+      yield* two.request(join("hall", "bob"))
+      yield* three.request(join("hall", "cyd"))
+      assert.strictEqual(yield* reasonOf(four.request(join("hall", "dan"))), "RoomFull")
+      yield* one.request({ _tag: "Leave", room: "hall" })
+      yield* four.request(join("hall", "Ada"))
+    }).pipe(provided))
+
+  it.effect("has 1024 rooms and no more, each with its own numbers", () =>
+    Effect.gen(function*() {
+      const server = yield* typedDoor()
+      for (let i = 0; i < 16; i++) {
+        const client = yield* dial(server)
+        const names = Array.from({ length: 64 }, (_, j) => `room-${i}-${j}`)
+        for (const answer of yield* client.requestAll(names.map((room) => join(room, "ada")))) {
+          assert.isTrue(Exit.isSuccess(answer))
+        }
+        for (const answer of yield* client.requestAll(names.map((room) => say("hello", room)))) {
+          assert.deepStrictEqual(answer, Exit.succeed({ _tag: "Kept" as const, seq: 1 }))
+        }
+        if (i === 0) assert.strictEqual(yield* reasonOf(client.request(join("one-more", "ada"))), "TooManyRooms")
+      }
+      const late = yield* dial(server)
+      assert.strictEqual(yield* reasonOf(late.request(join("one-more", "ada"))), "TooManyRooms")
+      const list = yield* late.request({ _tag: "Rooms" })
+      assert.strictEqual(list._tag === "RoomList" && list.rooms.length, 1024)
+    }).pipe(provided))
+
+  it.effect("a flood is refused with the time to wait; what was kept has its numbers without a gap", () =>
+    Effect.gen(function*() {
+      const client = yield* Effect.flatMap(typedDoor(10), dial)
+      yield* client.request(join("hall", "ada"))
+      const flood = Array.from({ length: 100 }, (_, i) => say(String(i)))
+      const answers = yield* client.requestAll(flood)
+      const kept = answers.flatMap((it) => Exit.isSuccess(it) && it.value._tag === "Kept" ? [it.value.seq] : [])
+      assert.deepStrictEqual(kept, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+      assert.strictEqual(yield* reasonOf(client.request(say("more"))), "TooFast")
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* client.request(say("later")), { _tag: "Kept", seq: 11 })
+    }).pipe(provided))
+
+  it.effect("a flood of lines is read as fast as it may be said", () =>
+    Effect.gen(function*() {
+      const ada = yield* Effect.flatMap(linesDoor(2), person)
+      yield* ada.sendAll(["/nick ada", "/join hall", ...Array.from({ length: 25 }, (_, i) => `line ${i}`)])
+      const heard: Array<string> = []
+      yield* Effect.forkChild(Stream.runForEach(ada.messages, (line) => Effect.sync(() => heard.push(line))))
+      yield* TestClock.adjust(0)
+      const said = () => heard.filter((line) => line.startsWith("#")).length
+      for (let second = 0; second < 20; second++) {
+        yield* TestClock.adjust(second === 0 ? 0 : "1 second")
+        assert.isAtMost(said(), 2 * (second + 1))
+      }
+      assert.strictEqual(said(), 25)
+    }).pipe(provided))
+
+  it.effect("a member that never reads is dropped, the others hear why, and all that was said", () =>
+    Effect.gen(function*() {
+      const server = yield* linesDoor()
+      const deaf = yield* person(server)
+      yield* deaf.sendAll(["/nick deaf", "/join hall"])
+      yield* TestClock.adjust(0)
+      const door = yield* typedDoor(100_000)
+      const client = yield* dial(door)
+      const heard: Array<Messages.Push> = []
+      yield* Effect.forkChild(Stream.runForEach(client.pushes, (push) => Effect.sync(() => heard.push(push))))
+      yield* client.request(join("hall", "ada"))
+      for (let i = 0; i < 400; i++) yield* client.request(say("x".repeat(1000)))
+      yield* TestClock.adjust(0)
+      assert.deepStrictEqual(heard.filter(({ _tag }) => _tag === "Left"), [
+        { _tag: "Left", room: "hall", name: "deaf", why: "slow" }
+      ])
+      const numbers = heard.flatMap((it) => it._tag === "Said" ? [it.seq] : [])
+      assert.deepStrictEqual(numbers, Array.from({ length: 400 }, (_, i) => i + 1))
+      assert.strictEqual(yield* server.connections, 0)
+    }).pipe(provided))
+
+  it.effect("a person may listen for hours, and is told goodbye", () =>
+    Effect.gen(function*() {
+      const server = yield* linesDoor()
+      const ada = yield* person(server)
+      yield* ada.sendAll(["/nick ada", "/join hall"])
+      yield* TestClock.adjust("10 hours")
+      const stopping = yield* Effect.forkChild(server.stop)
+      const [welcome, ...rest] = yield* receiveMany(ada, 5)
+      assert.match(welcome ?? "", /^\* welcome, guest-\d+: /)
+      assert.deepStrictEqual(rest, [
+        "* you are ada",
+        "* ada joined hall",
+        "* ada left hall",
+        "* goodbye: the server stops"
+      ])
+      yield* ada.connection.close()
+      assert.strictEqual((yield* Fiber.join(stopping)).finished, 1)
+    }).pipe(provided))
+
+  it.effect("who comes back says which number it has, and gets each later message once", () =>
+    Effect.gen(function*() {
+      const server = yield* typedDoor()
+      const ada = yield* dial(server)
+      yield* ada.request(join("hall", "ada"))
+      for (let i = 1; i <= 30; i++) yield* ada.request(say(String(i)))
+      const bob = yield* dial(server)
+      const speaking = yield* Effect.forkChild(Effect.forEach([31, 32, 33], (i) => ada.request(say(String(i)))))
+      yield* bob.request({ _tag: "Join", room: "hall", name: "bob", after: 7 })
+      yield* Fiber.join(speaking)
+      const numbers = yield* bob.pushes.pipe(
+        Stream.filter((it) => it._tag === "Said"),
+        Stream.take(26),
+        Stream.map(({ seq }) => seq),
+        Stream.runCollect
+      )
+      assert.deepStrictEqual(numbers, Array.from({ length: 26 }, (_, i) => i + 8))
+    }).pipe(provided))
+})
