@@ -87,8 +87,8 @@ export const schedule: Schedule.Schedule<Duration.Duration> = Schedule.exponenti
  * is. The scope owns it.
  *
  * **Contract**: a request that was not sent when its line ended goes out on the next one, where it may wait (`queue`);
- * one that may have been sent fails as `MaybeSent`, and is never sent again. A server that goes away (`isGoAway`) has a
- * successor at once, while it answers what it still has.
+ * one that may have been sent fails as `MaybeSent`, and is never sent again. A line that drains (`isGoAway`, `maxAge`)
+ * has a successor at once, while it answers what it still has; one that drains again within `stableAfter` waits as any other.
  *
  * **Errors**: a request fails with `RequestError`, for want of a line with `NotConnected`. `closed` and `status` say why it
  * ended by itself: the schedule was done, or no endpoint can ever work (`retry` is `never`).

@@ -288,12 +288,21 @@ describe("Reconnect", () => {
       const slow = yield* fork(client.request("slow"))
       yield* settle
       const next = yield* fork(client.request("next"))
-      yield* TestClock.adjust(each)
+      yield* settle
       assert.strictEqual(yield* Fiber.join(next), "next")
       assert.isUndefined(slow.pollUnsafe())
       assert.lengthOf(server.connections, 2)
-      yield* TestClock.adjust(each)
+      yield* TestClock.adjust("2 seconds")
       assert.strictEqual(yield* Fiber.join(slow), "slow")
+      // One that goes away as soon as it is there is not hurried to.
+      const again = yield* fork(client.request("slow"))
+      yield* settle
+      assert.lengthOf(server.connections, 2)
+      yield* TestClock.adjust(each)
+      yield* settle
+      assert.lengthOf(server.connections, 3)
+      yield* TestClock.adjust("1 seconds")
+      yield* Fiber.join(again)
       yield* client.drain
       assert.strictEqual(yield* Effect.map(Effect.flip(client.request("late")), ({ _tag }) => _tag), "RequestError")
     })))

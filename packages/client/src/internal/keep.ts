@@ -117,6 +117,7 @@ export const keep = <Hello, Agreed, Refusal, Req, Res, Err, P>(
     const begin = Schedule.toStepWithSleep(keeping.schedule)
     let next = yield* begin
     let failure: DialError | RequestFailure | undefined
+    let mayHurry = true
     for (let attempts = 1;;) {
       let hopeless = 0
       let over: Effect.Effect<RequestFailure | undefined> | undefined
@@ -139,7 +140,12 @@ export const keep = <Hello, Agreed, Refusal, Req, Res, Err, P>(
         if (!keeping.isWanted()) return
         attempts = 1
         // A server that accepts and closes at once is not one that has come back.
-        if ((yield* Clock.currentTimeMillis) - since >= stableMillis) next = yield* begin
+        const isStable = (yield* Clock.currentTimeMillis) - since >= stableMillis
+        if (isStable) next = yield* begin
+        // A line that drains has a successor at once; where that drains at once, too, it has to wait as any other.
+        const hurries = failure === undefined && (isStable || mayHurry)
+        mayHurry = isStable
+        if (hurries) continue
       }
       const last: DialError | RequestFailure = failure ?? new LineClosed({ by: "peer" })
       if (hopeless === keeping.endpoints) return yield* Effect.fail(last)
