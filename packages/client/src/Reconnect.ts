@@ -20,6 +20,8 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { Client, ClientOptions, Requests, Spoken } from "./Client.ts"
 import { keptClient } from "./internal/keptClient.ts"
+import { oneLine } from "./internal/oneLine.ts"
+import * as Pushes from "./internal/Pushes.ts"
 import type { RequestFailure } from "./RequestError.ts"
 import type { DialError } from "./Status.ts"
 
@@ -101,14 +103,8 @@ export const make = <Req, Res, Err = never, P = never, Hello = never, Agreed = n
   endpoints: Address.Address | Arr.NonEmptyReadonlyArray<Address.Address>,
   options: ReconnectOptions<Req, Res, Err, P> = {}
 ): Effect.Effect<Client<Req, Res, Err, P>, never, Transport.Transport | Scope.Scope> =>
-  Effect.suspend(() => {
-    const { queue = false } = options
-    return keptClient(spoken, endpoints, options, {
-      schedule: options.schedule ?? schedule,
-      queue: queue === true ? {} : queue === false ? { maxRequests: 0, maxAge: "Infinity" } : queue,
-      maxWaiting: Number.POSITIVE_INFINITY,
-      waitTimeout: "Infinity",
-      size: 1,
-      minSize: 1
-    })
+  Effect.gen(function*() {
+    const pushes = yield* Pushes.make<P>(options)
+    const settings = oneLine(options, options.schedule ?? schedule)
+    return { ...yield* keptClient(spoken, endpoints, options, settings, pushes), pushes: pushes.stream }
   })

@@ -52,3 +52,10 @@ export * as RetryBudget from "./RetryBudget.ts"
  * @since 0.1.0
  */
 export * as Status from "./Status.ts"
+
+/**
+ * What a server pushes to those who asked for it, beyond the end of a line.
+ *
+ * @since 0.1.0
+ */
+export * as Subscription from "./Subscription.ts"

@@ -25,10 +25,7 @@ const forward = (
     if (Result.isFailure(encoded)) return yield* failed(new TransportReason.Unknown({ cause: encoded.failure }))
     const connection = yield* Transport.connect(address, options)
     yield* Effect.mapError(connection.sendAll(encoded.success), ({ reason }) => failed(reason))
-    if (tls !== undefined) {
-      // The name that was connected to is the one that has to be certified.
-      yield* connection.upgradeTls({ client: "host" in address ? { serverName: address.host, ...tls } : tls })
-    }
+    if (tls !== undefined) yield* connection.upgradeTls({ client: tls })
     return connection
   })
 

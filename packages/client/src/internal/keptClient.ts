@@ -18,7 +18,7 @@ import { type DialError, type Ending, SessionError } from "../Status.ts"
 import * as Cell from "./Cell.ts"
 import { type Attempted, keep } from "./keep.ts"
 import type { Line } from "./Line.ts"
-import * as Pushes from "./Pushes.ts"
+import type * as Pushes from "./Pushes.ts"
 import { Switchboard } from "./Switchboard.ts"
 import { asking } from "./Ticket.ts"
 
@@ -40,14 +40,14 @@ export const keptClient = <Hello, Agreed, Refusal, Req, Res, Err, P>(
   spoken: Spoken<Hello, Agreed, Refusal, Req, Res, Err, P>,
   endpoints: Address.Address | Arr.NonEmptyReadonlyArray<Address.Address>,
   options: Omit<ReconnectOptions<Req, Res, Err, P>, "queue">,
-  settings: Settings
-): Effect.Effect<Client<Req, Res, Err, P>, never, Transport.Transport | Scope.Scope> =>
+  settings: Settings,
+  pushes: Pick<Pushes.Pushes<P>, "offer" | "end">
+): Effect.Effect<Omit<Client<Req, Res, Err, P>, "pushes">, never, Transport.Transport | Scope.Scope> =>
   Effect.gen(function*() {
     const all: Arr.NonEmptyReadonlyArray<Address.Address> = "length" in endpoints ? endpoints : [endpoints]
     const { requestTimeout = "30 seconds" } = options
     const { idleTimeout = "Infinity", maxAge = "Infinity", minSize, queue, size } = settings
     const status = yield* Cell.make({ _tag: "Connecting", attempt: 1, failure: undefined })
-    const pushes = yield* Pushes.make<P>(options)
     const ended = Deferred.makeUnsafe<Ending>()
     const scope = yield* Scope.fork(yield* Effect.scope)
     const board = new Switchboard<Req, Res, Err, P>(
@@ -140,7 +140,6 @@ export const keptClient = <Hello, Agreed, Refusal, Req, Res, Err, P>(
     )
     return {
       ...asking<Req, Res, Err>((ticket) => board.submit(ticket)),
-      pushes: pushes.stream,
       status: status.changes,
       drain: Effect.gen(function*() {
         status.set({ _tag: "Draining" })
