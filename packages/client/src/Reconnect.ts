@@ -57,6 +57,8 @@ export interface ReconnectOptions<in out Req, in out Res, in out Err = never, in
    * closed. Default `schedule`.
    */
   readonly schedule?: Schedule.Schedule<unknown, DialError | RequestFailure>
+  /** What the metrics call it. Default: its endpoints. */
+  readonly name?: string
   /** A line that was ready for so long begins the schedule anew when it ends. Default 10 s. */
   readonly stableAfter?: Duration.Input
   /**

@@ -12,6 +12,13 @@
 export * as Client from "./Client.ts"
 
 /**
+ * The metrics of clients that keep lines.
+ *
+ * @since 0.1.0
+ */
+export * as ClientMetrics from "./ClientMetrics.ts"
+
+/**
  * How a client finds out that its peer is gone.
  *
  * @since 0.1.0

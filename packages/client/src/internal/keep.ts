@@ -1,5 +1,6 @@
 // Keeps one line: dials, prepares, serves, and begins anew. First and later connects are the same.
 import { type Address, type Transport, TransportError } from "@framewire/core"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -13,7 +14,9 @@ import type { ReconnectOptions } from "../Reconnect.ts"
 import { LineClosed, type RequestFailure } from "../RequestError.ts"
 import { type DialError, SessionError } from "../Status.ts"
 import { dial } from "./dial.ts"
+import { inSpan } from "./inSpan.ts"
 import type { Line } from "./Line.ts"
+import { endpointOf, type Meter } from "./Meter.ts"
 import type { Switchboard } from "./Switchboard.ts"
 import { asking, type Ticket } from "./Ticket.ts"
 
@@ -22,6 +25,7 @@ export interface Keeping<Hello, Agreed, Refusal, Req, Res, Err, P> {
   readonly spoken: Spoken<Hello, Agreed, Refusal, Req, Res, Err, P>
   readonly options: Omit<ReconnectOptions<Req, Res, Err, P>, "queue">
   readonly board: Switchboard<Req, Res, Err, P>
+  readonly meter: Meter
   readonly schedule: Schedule.Schedule<unknown, DialError | RequestFailure>
   readonly pushed: (push: P) => RequestFailure | undefined
   /** The next to try. */
@@ -59,6 +63,7 @@ const attempt = <Hello, Agreed, Refusal, Req, Res, Err, P>(
     const scope = yield* Scope.fork(keeping.scope)
     const fork = Effect.runForkWith(yield* Effect.context())
     const over = Deferred.makeUnsafe<RequestFailure | undefined>()
+    const meter = keeping.meter.connecting(address)
     let line: Line<Req, Res, Err, P> | undefined
     const down = (reason: RequestFailure | undefined) => {
       if (line !== undefined) board.down(line, reason)
@@ -72,10 +77,12 @@ const attempt = <Hello, Agreed, Refusal, Req, Res, Err, P>(
           room: () => board.admit(),
           draining: () => {
             if (line !== undefined) board.leaving.add(line)
+            meter.draining()
             down(undefined)
           },
           ended: (reason) => {
             if (line !== undefined) board.leaving.delete(line)
+            meter.ended()
             down(reason)
             // Not by whoever ends it: it waits for the peer.
             fork(Scope.close(scope, Exit.void))
@@ -99,8 +106,13 @@ const attempt = <Hello, Agreed, Refusal, Req, Res, Err, P>(
       return opened
     })
     const ready = yield* Scope.provide(prepare, scope).pipe(
-      Effect.onError(() => Scope.close(scope, Exit.void))
+      Effect.onError((cause) => {
+        meter.failed(cause.reasons.find(Cause.isFailReason)?.error)
+        return Scope.close(scope, Exit.void)
+      }),
+      inSpan("tcp.connect", () => ({ kind: "client", attributes: endpointOf(address) }))
     )
+    meter.ready()
     board.up(ready)
     keeping.up(ready)
     const { limit } = keeping

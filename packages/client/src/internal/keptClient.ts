@@ -1,5 +1,5 @@
 // The client of one line that is kept, or of many.
-import type { Address, Transport } from "@framewire/core"
+import { Address, type Transport } from "@framewire/core"
 import { Protocol } from "@framewire/framing"
 import type * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
@@ -18,6 +18,7 @@ import { type DialError, type Ending, SessionError } from "../Status.ts"
 import * as Cell from "./Cell.ts"
 import { type Attempted, keep } from "./keep.ts"
 import type { Line } from "./Line.ts"
+import { Meter } from "./Meter.ts"
 import type * as Pushes from "./Pushes.ts"
 import { Switchboard } from "./Switchboard.ts"
 import { asking } from "./Ticket.ts"
@@ -50,6 +51,9 @@ export const keptClient = <Hello, Agreed, Refusal, Req, Res, Err, P>(
     const status = yield* Cell.make({ _tag: "Connecting", attempt: 1, failure: undefined })
     const ended = Deferred.makeUnsafe<Ending>()
     const scope = yield* Scope.fork(yield* Effect.scope)
+    const clock = yield* Clock.Clock
+    const name = options.name ?? all.map(Address.format).join()
+    const meter = new Meter(clock, yield* Effect.context<never>(), name)
     const board = new Switchboard<Req, Res, Err, P>(
       {
         maxRequests: queue.maxRequests ?? 1000,
@@ -60,7 +64,8 @@ export const keptClient = <Hello, Agreed, Refusal, Req, Res, Err, P>(
         requestTimeout: millis(requestTimeout),
         checkAfter: millis(settings.checkAfter ?? "Infinity")
       },
-      yield* Clock.Clock,
+      clock,
+      meter,
       "speak" in spoken ? undefined : "answers" in spoken ? spoken : Protocol.toExchange<Req, Res, Err, P>(spoken)
     )
     const close = (reason: Ending, failure: RequestFailure) => {
@@ -105,6 +110,7 @@ export const keptClient = <Hello, Agreed, Refusal, Req, Res, Err, P>(
         spoken,
         options,
         board,
+        meter,
         schedule: settings.schedule,
         guard: settings.guard ?? ((attempt) => attempt),
         pushed: pushes.offer,
