@@ -74,10 +74,11 @@ type Snapshot = Effect.Success<typeof Metric.snapshot>
 
 /** The state of one series. */
 const at = (snapshot: Snapshot, id: string, more: Readonly<Record<string, string>>) => {
-  const wanted = JSON.stringify(Object.entries(more).toSorted())
-  const found = snapshot.find((it) =>
-    it.id === id && JSON.stringify(Object.entries(it.attributes ?? {}).toSorted()) === wanted
-  )
+  const keys = Object.keys(more)
+  const found = snapshot.find((it) => {
+    const own = it.attributes ?? {}
+    return it.id === id && Object.keys(own).length === keys.length && keys.every((key) => own[key] === more[key])
+  })
   const state = found?.state
   if (state === undefined) return undefined
   return "value" in state ? state.value : "sum" in state ? [state.count, state.sum] : "count" in state && state.count

@@ -53,7 +53,7 @@ export const keptClient = <Hello, Agreed, Refusal, Req, Res, Err, P>(
     const scope = yield* Scope.fork(yield* Effect.scope)
     const clock = yield* Clock.Clock
     const name = options.name ?? all.map(Address.format).join()
-    const meter = new Meter(clock, yield* Effect.context<never>(), name)
+    const meter = new Meter(clock, yield* Effect.context(), name)
     const board = new Switchboard<Req, Res, Err, P>(
       {
         maxRequests: queue.maxRequests ?? 1000,
