@@ -7,7 +7,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
-import type { Heartbeat } from "../Heartbeat.ts"
 import {
   HeartbeatMissed,
   LineClosed,
@@ -21,29 +20,10 @@ import {
 import { Alarm } from "./Alarm.ts"
 import * as InFlight from "./InFlight.ts"
 import { Outgoing } from "./Outgoing.ts"
+import * as Overdue from "./Overdue.ts"
+import type { Owner, Settings } from "./Owner.ts"
 import { Pulse } from "./Pulse.ts"
 import { type Holder, Ticket } from "./Ticket.ts"
-
-export interface Settings<out Req, in P> {
-  readonly maxInFlight?: number
-  readonly requestTimeout?: Duration.Input
-  readonly drainTimeout?: Duration.Input
-  readonly heartbeat?: Heartbeat<Req> | undefined
-  readonly isGoAway?: ((push: P) => boolean) | undefined
-}
-
-/** Who opened a line. */
-export interface Owner<Req, Res, Err, P> {
-  /** A request that was not sent comes back. */
-  readonly unsent: (ticket: Ticket<Req, Res, Err>, reason: RequestFailure) => void
-  /** A failure ends the line. */
-  readonly pushed: (push: P) => RequestFailure | undefined
-  /** Requests were answered: there may be room. */
-  readonly room: () => void
-  /** It takes no more requests. */
-  readonly draining: () => void
-  readonly ended: (reason: RequestFailure) => void
-}
 
 export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
   readonly connection: Connection.Connection
@@ -222,22 +202,14 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
   #expire(now: number): number {
     if (this.#timeout === Number.POSITIVE_INFINITY || this.#isOver) return Number.POSITIVE_INFINITY
     const reason = new RequestTimedOut({ millis: this.#timeout })
-    let next = Number.POSITIVE_INFINITY
-    let stands = false
-    const expired: Array<Ticket<Req, Res, Err>> = []
-    const look = (ticket: Ticket<Req, Res, Err>, blocks: boolean) => {
-      const due = ticket.at + this.#timeout
-      if (due > now) {
-        next = Math.min(next, due)
-      } else if (due <= now) {
-        // Not one that has expired: that has no time any more.
-        expired.push(ticket)
-        stands ||= blocks && this.#answered <= ticket.at
-      }
-    }
-    const blocks = this.exchange.answers === "in-order" || this.#pending.size() >= this.#maxInFlight
-    for (const ticket of this.#pending.all()) look(ticket, blocks)
-    for (const ticket of this.#waiting) look(ticket, true)
+    const { expired, next, stands } = Overdue.look({
+      pending: this.#pending.all(),
+      waiting: this.#waiting,
+      blocks: this.exchange.answers === "in-order" || this.#pending.size() >= this.#maxInFlight,
+      answered: this.#answered,
+      timeout: this.#timeout,
+      now
+    })
     if (stands) {
       this.#kill(reason)
       return Number.POSITIVE_INFINITY

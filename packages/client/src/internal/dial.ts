@@ -6,6 +6,7 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type { ClientOptions, Spoken } from "../Client.ts"
 import * as Line from "./Line.ts"
+import type { Owner } from "./Owner.ts"
 
 /** Connects, and sends the header before all else: the handshake is the client's whose connection is forwarded. */
 const forward = (
@@ -33,7 +34,7 @@ export const dial = <Hello, Agreed, Refusal, Req, Res, Err, P>(
   spoken: Spoken<Hello, Agreed, Refusal, Req, Res, Err, P>,
   address: Address.Address,
   options: ClientOptions<Req, P>,
-  owner: Line.Owner<Req, Res, Err, P>
+  owner: Owner<Req, Res, Err, P>
 ): Effect.Effect<
   Line.Line<Req, Res, Err, P>,
   TransportError.ConnectError | TransportError.HandshakeError | Refusal | Greeting.GreetingError,
