@@ -57,6 +57,13 @@ export interface ReconnectOptions<in out Req, in out Res, in out Err = never, in
    * closed. Default `schedule`.
    */
   readonly schedule?: Schedule.Schedule<unknown, DialError | RequestFailure>
+  /**
+   * For how long a push asks this client to leave the server alone, such as one of `isGoAway` with a time: no line to that
+   * endpoint is begun before, at most `maxRetryAfter` from then on. Lines that are there stay.
+   */
+  readonly retryAfter?: (push: P) => Duration.Input | undefined
+  /** Default 1 min. */
+  readonly maxRetryAfter?: Duration.Input
   /** What the metrics call it. Default: its endpoints. */
   readonly name?: string
   /** A line that was ready for so long begins the schedule anew when it ends. Default 10 s. */

@@ -276,8 +276,10 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
 
   #reply(reply: Protocol.Reply<Res, Err, P>): RequestFailure | undefined {
     if (reply._tag === "Push") {
+      // It can say when to come back, before anybody does.
+      const failure = this.#owner.pushed(reply.push)
       if (this.#isGoAway?.(reply.push) === true) this.drain()
-      return this.#owner.pushed(reply.push)
+      return failure
     }
     const exit = reply._tag === "Response"
       ? Exit.succeed(reply.response)

@@ -31,6 +31,8 @@ export interface Keeping<Hello, Agreed, Refusal, Req, Res, Err, P> {
   /** The next to try. */
   readonly endpoint: () => Address.Address
   readonly endpoints: number
+  /** When endpoints that asked to be left alone may be tried again. */
+  readonly notBefore: Map<Address.Address, number>
   readonly connecting: (attempt: number, failure: DialError | RequestFailure | undefined) => void
   readonly up: (line: Line<Req, Res, Err, P>) => void
   /** Runs while a line takes requests. */
@@ -58,8 +60,17 @@ const attempt = <Hello, Agreed, Refusal, Req, Res, Err, P>(
   address: Address.Address
 ): Attempted =>
   Effect.gen(function*() {
-    const { board, options, pushed, spoken } = keeping
-    const { session, sessionTimeout = "10 seconds" } = options
+    const { board, notBefore, options, spoken } = keeping
+    const { maxRetryAfter = "1 minute", retryAfter, session, sessionTimeout = "10 seconds" } = options
+    const clock = yield* Clock.Clock
+    const pushed = (push: P) => {
+      const asked = retryAfter?.(push)
+      if (asked !== undefined) {
+        const wait = Duration.min(Duration.fromInputUnsafe(asked), Duration.fromInputUnsafe(maxRetryAfter))
+        notBefore.set(address, clock.currentTimeMillisUnsafe() + Duration.toMillis(wait))
+      }
+      return keeping.pushed(push)
+    }
     const scope = yield* Scope.fork(keeping.scope)
     const fork = Effect.runForkWith(yield* Effect.context())
     const over = Deferred.makeUnsafe<RequestFailure | undefined>()
@@ -132,11 +143,19 @@ export const keep = <Hello, Agreed, Refusal, Req, Res, Err, P>(
     let mayHurry = true
     for (let attempts = 1;;) {
       let hopeless = 0
+      let left = 0
+      let earliest = Number.POSITIVE_INFINITY
       let over: Effect.Effect<RequestFailure | undefined> | undefined
       // A name is resolved anew each time.
       for (let tried = 0; tried < keeping.endpoints && over === undefined; tried++) {
-        keeping.connecting(attempts++, failure)
         const endpoint = keeping.endpoint()
+        const wait = (keeping.notBefore.get(endpoint) ?? 0) - (yield* Clock.currentTimeMillis)
+        if (wait > 0) {
+          left++
+          earliest = Math.min(earliest, wait)
+          continue
+        }
+        keeping.connecting(attempts++, failure)
         const result = yield* Effect.result(keeping.guard(attempt(keeping, endpoint), endpoint))
         if (result._tag === "Success") {
           over = result.success
@@ -145,6 +164,10 @@ export const keep = <Hello, Agreed, Refusal, Req, Res, Err, P>(
           keeping.board.absence = failure
           if (failure._tag !== "SessionError" && failure.retry === "never") hopeless++
         }
+      }
+      if (left === keeping.endpoints) {
+        yield* Effect.sleep(earliest)
+        continue
       }
       if (over !== undefined) {
         const since = yield* Clock.currentTimeMillis

@@ -77,6 +77,7 @@ export const keptClient = <Hello, Agreed, Refusal, Req, Res, Err, P>(
 
     const keepers = yield* FiberSet.make()
     const run = yield* FiberSet.runtime(keepers)<Transport.Transport>()
+    const notBefore = new Map<Address.Address, number>()
     let turn = 0
     let kept = 0
     let dialling = 0
@@ -116,6 +117,7 @@ export const keptClient = <Hello, Agreed, Refusal, Req, Res, Err, P>(
         pushed: pushes.offer,
         endpoint: () => all[turn++ % all.length] ?? all[0],
         endpoints: all.length,
+        notBefore,
         isWanted: () => isWanted,
         connecting: (attempt, failure) => {
           dialled(true)
