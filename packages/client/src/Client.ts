@@ -10,7 +10,7 @@
  * @since 0.1.0
  */
 import type { Address, ConnectionState, Transport, TransportError } from "@framewire/core"
-import type { Greeting, Protocol } from "@framewire/framing"
+import type { Greeting, Protocol, ProxyHeader } from "@framewire/framing"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
@@ -116,6 +116,14 @@ export interface ClientOptions<out Req = never, in P = never>
   readonly heartbeat?: Heartbeat<Req>
   /** How long `drain` waits for answers. Default 15 s. */
   readonly drainTimeout?: Duration.Input
+  /**
+   * Whose connection this one forwards: sent before anything else, the TLS handshake too, to a server that wants it.
+   *
+   * **Errors**: one that cannot be written is a `ConnectError` whose `retry` is `never`.
+   *
+   * **Source**: HAProxy, The PROXY protocol, versions 1 & 2.
+   */
+  readonly proxyHeader?: ProxyHeader.ProxyHeader
   /** Whether a push says that the server goes away: the line drains, and ends. It is a push all the same. */
   readonly isGoAway?: (push: P) => boolean
 }

@@ -19,7 +19,8 @@ import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import type * as Scope from "effect/Scope"
 import type { Client, Spoken } from "./Client.ts"
 import type { Attempted } from "./internal/keep.ts"
-import { keptClient } from "./internal/keptClient.ts"
+import { keptClient, type Settings } from "./internal/keptClient.ts"
+import * as Pushes from "./internal/Pushes.ts"
 import { type Queue, type ReconnectOptions, schedule } from "./Reconnect.ts"
 import { SessionError } from "./Status.ts"
 
@@ -100,7 +101,8 @@ export const make = <Req, Res, Err = never, P = never, Hello = never, Agreed = n
   Effect.gen(function*() {
     const { maxFailures = 5, ejectionTime = "30 seconds", size = 4 } = options
     const isOne = !("length" in endpoints) || endpoints.length === 1
-    return yield* keptClient(spoken, endpoints, options, {
+    const pushes = yield* Pushes.make<P>(options)
+    const settings: Settings = {
       schedule: options.schedule ?? schedule,
       queue: options.queue ?? {},
       maxWaiting: options.maxWaiting ?? 10_000,
@@ -111,5 +113,6 @@ export const make = <Req, Res, Err = never, P = never, Hello = never, Agreed = n
       maxAge: options.maxAge ?? "30 minutes",
       checkAfter: options.checkAfter ?? "5 seconds",
       guard: isOne ? (attempt) => attempt : yield* ejecting(maxFailures, ejectionTime)
-    })
+    }
+    return { ...yield* keptClient(spoken, endpoints, options, settings, pushes), pushes: pushes.stream }
   })

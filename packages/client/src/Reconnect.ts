@@ -20,6 +20,8 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { Client, ClientOptions, Requests, Spoken } from "./Client.ts"
 import { keptClient } from "./internal/keptClient.ts"
+import { oneLine } from "./internal/oneLine.ts"
+import * as Pushes from "./internal/Pushes.ts"
 import type { RequestFailure } from "./RequestError.ts"
 import type { DialError } from "./Status.ts"
 
@@ -55,6 +57,15 @@ export interface ReconnectOptions<in out Req, in out Res, in out Err = never, in
    * closed. Default `schedule`.
    */
   readonly schedule?: Schedule.Schedule<unknown, DialError | RequestFailure>
+  /**
+   * For how long a push asks this client to leave the server alone, such as one of `isGoAway` with a time: no line to that
+   * endpoint is begun before, at most `maxRetryAfter` from then on. Lines that are there stay.
+   */
+  readonly retryAfter?: (push: P) => Duration.Input | undefined
+  /** Default 1 min. */
+  readonly maxRetryAfter?: Duration.Input
+  /** What the metrics call it. Default: its endpoints. */
+  readonly name?: string
   /** A line that was ready for so long begins the schedule anew when it ends. Default 10 s. */
   readonly stableAfter?: Duration.Input
   /**
@@ -87,8 +98,8 @@ export const schedule: Schedule.Schedule<Duration.Duration> = Schedule.exponenti
  * is. The scope owns it.
  *
  * **Contract**: a request that was not sent when its line ended goes out on the next one, where it may wait (`queue`);
- * one that may have been sent fails as `MaybeSent`, and is never sent again. A server that goes away (`isGoAway`) has a
- * successor at once, while it answers what it still has.
+ * one that may have been sent fails as `MaybeSent`, and is never sent again. A line that drains (`isGoAway`, `maxAge`)
+ * has a successor at once, while it answers what it still has; one that drains again within `stableAfter` waits as any other.
  *
  * **Errors**: a request fails with `RequestError`, for want of a line with `NotConnected`. `closed` and `status` say why it
  * ended by itself: the schedule was done, or no endpoint can ever work (`retry` is `never`).
@@ -101,14 +112,8 @@ export const make = <Req, Res, Err = never, P = never, Hello = never, Agreed = n
   endpoints: Address.Address | Arr.NonEmptyReadonlyArray<Address.Address>,
   options: ReconnectOptions<Req, Res, Err, P> = {}
 ): Effect.Effect<Client<Req, Res, Err, P>, never, Transport.Transport | Scope.Scope> =>
-  Effect.suspend(() => {
-    const { queue = false } = options
-    return keptClient(spoken, endpoints, options, {
-      schedule: options.schedule ?? schedule,
-      queue: queue === true ? {} : queue === false ? { maxRequests: 0, maxAge: "Infinity" } : queue,
-      maxWaiting: Number.POSITIVE_INFINITY,
-      waitTimeout: "Infinity",
-      size: 1,
-      minSize: 1
-    })
+  Effect.gen(function*() {
+    const pushes = yield* Pushes.make<P>(options)
+    const settings = oneLine(options, options.schedule ?? schedule)
+    return { ...yield* keptClient(spoken, endpoints, options, settings, pushes), pushes: pushes.stream }
   })

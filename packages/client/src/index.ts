@@ -12,6 +12,13 @@
 export * as Client from "./Client.ts"
 
 /**
+ * The metrics of clients that keep lines.
+ *
+ * @since 0.1.0
+ */
+export * as ClientMetrics from "./ClientMetrics.ts"
+
+/**
  * How a client finds out that its peer is gone.
  *
  * @since 0.1.0
@@ -52,3 +59,10 @@ export * as RetryBudget from "./RetryBudget.ts"
  * @since 0.1.0
  */
 export * as Status from "./Status.ts"
+
+/**
+ * What a server pushes to those who asked for it, beyond the end of a line.
+ *
+ * @since 0.1.0
+ */
+export * as Subscription from "./Subscription.ts"

@@ -44,6 +44,17 @@ describe("Client.requestAll", () => {
       }
     })))
 
+  it.live("those that the codec refuses take no place, and nothing of them is sent", () =>
+    bounded(Effect.gen(function*() {
+      const server = yield* RawServer.make({ onLine: echo })
+      const client = yield* Client.connect(lines, server.address, { maxInFlight: 2 })
+      const outcomes = yield* client.requestAll(["a\n", "0", "b\n", "c\n", "1", "2", "d\n"])
+      const refused = "NotSent MessageError"
+      assert.deepStrictEqual(outcomes.map(outcome), [refused, "0", refused, refused, "1", "2", refused])
+      assert.deepStrictEqual(server.lines(), ["0", "1", "2"])
+      yield* client.drain
+    })))
+
   it.live("more than may be in flight go one after the other, and interruption misaligns nothing", () =>
     bounded(Effect.gen(function*() {
       let most = 0

@@ -263,6 +263,41 @@ describe("Reconnect", () => {
       assert.strictEqual((yield* client.closed)._tag, "Graceful")
     })))
 
+  it.effect("a server that asks to be left alone is, for as long as is allowed at most, and others are not", () =>
+    inMemory(Effect.gen(function*() {
+      const protocol = Protocol.json({
+        framing: Lines.make(),
+        request: Schema.String,
+        response: Schema.String,
+        push: Schema.Finite
+      })
+      const leave = (line: string, say: MemoryServer.Say) => {
+        const { id } = JSON.parse(line) as { readonly id: number }
+        return say(
+          JSON.stringify({ _tag: "Push", push: 7 }),
+          JSON.stringify({ _tag: "Response", id, response: "bye" })
+        )
+      }
+      const first = yield* MemoryServer.make(leave, { host: "first", port: 7 })
+      const second = yield* MemoryServer.make(leave, { host: "second", port: 7 })
+      const options = { isGoAway: () => true, retryAfter: (seconds: number) => seconds * 1000, linger: 0, ...spaced }
+      const one = yield* Reconnect.make(protocol, first.address, { ...options, maxRetryAfter: "5 seconds" })
+      yield* settle
+      assert.strictEqual(yield* one.request("a"), "bye")
+      yield* TestClock.adjust("4999 millis")
+      yield* settle
+      assert.lengthOf(first.connections, 1)
+      yield* TestClock.adjust("1 millis")
+      yield* settle
+      assert.lengthOf(first.connections, 2)
+      yield* one.drain
+      const two = yield* Reconnect.make(protocol, [first.address, second.address], options)
+      yield* settle
+      assert.strictEqual(yield* two.request("a"), "bye")
+      yield* settle
+      assert.deepStrictEqual([first.connections.length, second.connections.length], [3, 1])
+    })))
+
   it.effect("a server that goes away answers what it has, and the next line takes the rest", () =>
     inMemory(Effect.gen(function*() {
       const protocol = Protocol.json({
@@ -288,12 +323,21 @@ describe("Reconnect", () => {
       const slow = yield* fork(client.request("slow"))
       yield* settle
       const next = yield* fork(client.request("next"))
-      yield* TestClock.adjust(each)
+      yield* settle
       assert.strictEqual(yield* Fiber.join(next), "next")
       assert.isUndefined(slow.pollUnsafe())
       assert.lengthOf(server.connections, 2)
-      yield* TestClock.adjust(each)
+      yield* TestClock.adjust("2 seconds")
       assert.strictEqual(yield* Fiber.join(slow), "slow")
+      // One that goes away as soon as it is there is not hurried to.
+      const again = yield* fork(client.request("slow"))
+      yield* settle
+      assert.lengthOf(server.connections, 2)
+      yield* TestClock.adjust(each)
+      yield* settle
+      assert.lengthOf(server.connections, 3)
+      yield* TestClock.adjust("1 seconds")
+      yield* Fiber.join(again)
       yield* client.drain
       assert.strictEqual(yield* Effect.map(Effect.flip(client.request("late")), ({ _tag }) => _tag), "RequestError")
     })))

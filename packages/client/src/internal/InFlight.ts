@@ -9,23 +9,34 @@ export interface Sendable {
 /** Finds the request of a reply: by its id, or as the first one. */
 export interface InFlight<A extends Sendable> {
   readonly size: () => number
+  /** Whether that id is still this request's, which it is until its reply. */
   readonly has: (id: Protocol.Id) => boolean
-  readonly add: (id: number, request: A) => void
+  /** Gives its id. */
+  readonly add: (request: A) => number
   /** The request that the reply belongs to, which is then no longer in flight; undefined if there is none. */
   readonly take: (id: Protocol.Id) => A | undefined
+  /** It was not sent, and is not going to be. */
+  readonly remove: (id: Protocol.Id, request: A) => void
   /** All of them, in order. */
   readonly all: () => ReadonlyArray<A>
   readonly clear: () => void
 }
 
-export const inOrder = <A extends Sendable>(): InFlight<A> => {
+/** What follows an id: whole numbers from 1, and from there again. */
+const after = (id: number, maxId: number): number => id >= maxId ? 1 : id + 1
+
+export const inOrder = <A extends Sendable>(maxId: number): InFlight<A> => {
+  let last = 0
   let requests: Array<A> = []
   // What is before it was taken: to shift a long array moves all of it.
   let first = 0
   return {
     size: () => requests.length - first,
     has: () => false,
-    add: (_, request) => requests.push(request),
+    add: (request) => {
+      requests.push(request)
+      return last = after(last, maxId)
+    },
     take: () => {
       const request = requests[first]
       if (request?.sent !== true) return undefined
@@ -39,6 +50,8 @@ export const inOrder = <A extends Sendable>(): InFlight<A> => {
       }
       return request
     },
+    // Behind all that were sent.
+    remove: (_, request) => void requests.splice(requests.lastIndexOf(request), 1),
     all: () => requests.slice(first),
     clear: () => {
       requests = []
@@ -47,18 +60,25 @@ export const inOrder = <A extends Sendable>(): InFlight<A> => {
   }
 }
 
-export const byId = <A extends Sendable>(): InFlight<A> => {
+export const byId = <A extends Sendable>(maxId: number): InFlight<A> => {
   const requests = new Map<Protocol.Id, A>()
+  let last = 0
   return {
     size: () => requests.size,
     has: (id) => requests.has(id),
-    add: (id, request) => requests.set(id, request),
+    add: (request) => {
+      do last = after(last, maxId)
+      while (requests.has(last))
+      requests.set(last, request)
+      return last
+    },
     take: (id) => {
       const request = requests.get(id)
       if (request?.sent !== true) return undefined
       requests.delete(id)
       return request
     },
+    remove: (id) => void requests.delete(id),
     all: () => [...requests.values()],
     clear: () => requests.clear()
   }

@@ -1,14 +1,12 @@
 // One connection and its requests. The hot path is plain calls: a request is one ticket, a turn of requests one write.
 import type { Connection } from "@framewire/core"
 import { type Framed, FramingError, type Protocol } from "@framewire/framing"
-import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
-import type { Heartbeat } from "../Heartbeat.ts"
 import {
   HeartbeatMissed,
   LineClosed,
@@ -22,29 +20,10 @@ import {
 import { Alarm } from "./Alarm.ts"
 import * as InFlight from "./InFlight.ts"
 import { Outgoing } from "./Outgoing.ts"
+import * as Overdue from "./Overdue.ts"
+import type { Owner, Settings } from "./Owner.ts"
 import { Pulse } from "./Pulse.ts"
 import { type Holder, Ticket } from "./Ticket.ts"
-
-export interface Settings<out Req, in P> {
-  readonly maxInFlight?: number
-  readonly requestTimeout?: Duration.Input
-  readonly drainTimeout?: Duration.Input
-  readonly heartbeat?: Heartbeat<Req> | undefined
-  readonly isGoAway?: ((push: P) => boolean) | undefined
-}
-
-/** Who opened a line. */
-export interface Owner<Req, Res, Err, P> {
-  /** A request that was not sent comes back. */
-  readonly unsent: (ticket: Ticket<Req, Res, Err>, reason: RequestFailure) => void
-  /** A failure ends the line. */
-  readonly pushed: (push: P) => RequestFailure | undefined
-  /** Requests were answered: there may be room. */
-  readonly room: () => void
-  /** It takes no more requests. */
-  readonly draining: () => void
-  readonly ended: (reason: RequestFailure) => void
-}
 
 export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
   readonly connection: Connection.Connection
@@ -61,12 +40,11 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
 
   readonly #isGoAway: ((push: P) => boolean) | undefined
 
-  readonly #outgoing: Outgoing<Protocol.Call<Req>>
+  readonly #outgoing: Outgoing<Protocol.Call<Req>, Ticket<Req, Res, Err>>
   /** Every request without an answer, sent or not. */
   readonly #pending: InFlight.InFlight<Ticket<Req, Res, Err>>
   /** Those for which `pending` has no place. */
   readonly #waiting = new Set<Ticket<Req, Res, Err>>()
-  #lastId = 0
   #ended: RequestFailure | undefined
   #isOver = false
   #isDraining = false
@@ -90,17 +68,20 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
     this.#owner = owner
     this.#clock = fiber.getRef(Clock.Clock)
     this.#fork = Effect.runForkWith(fiber.context)
-    this.#outgoing = new Outgoing(framed.connection, exchange.client, this.#fork, (failure) => {
-      // Answers that have arrived are good: the reader takes them, and fails the rest with this failure.
-      this.#ended ??= failure ?? new LineClosed({ by: "self" })
-      this.#fork(this.connection.shutdownRead)
+    this.#outgoing = new Outgoing(framed.connection, exchange.client, this.#fork, {
+      refused: (ticket, refusal) => this.#refuse(ticket, refusal),
+      failed: (failure) => {
+        // Answers that have arrived are good: the reader takes them, and fails the rest with this failure.
+        this.#ended ??= failure ?? new LineClosed({ by: "self" })
+        this.#fork(this.connection.shutdownRead)
+      }
     })
     this.#maxInFlight = Math.min(maxInFlight, exchange.maxId)
     this.#timeout = Duration.toMillis(Duration.fromInputUnsafe(requestTimeout))
     this.#drainTimeout = Duration.toMillis(Duration.fromInputUnsafe(drainTimeout))
     this.alarm = new Alarm(this.#clock, (now) => Math.min(this.#expire(now), this.#beat(now), this.#endDrain(now)))
     this.#isGoAway = settings.isGoAway
-    this.#pending = exchange.answers === "in-order" ? InFlight.inOrder() : InFlight.byId()
+    this.#pending = (exchange.answers === "in-order" ? InFlight.inOrder : InFlight.byId)(exchange.maxId)
     const now = this.#answered = this.#clock.currentTimeMillisUnsafe()
     this.#pulse = heartbeat && new Pulse(heartbeat, now, () => {
       // Where there is no room for it, there are requests that have to be answered.
@@ -136,7 +117,8 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
     if (refusal !== undefined) return this.#owner.unsent(ticket, refusal)
     ticket.holder = this
     if (this.#timeout !== Number.POSITIVE_INFINITY) {
-      this.#asked = this.#clock.currentTimeMillisUnsafe()
+      // Those that go out together are asked at one time: to look at the clock for each is dear.
+      if (!this.#outgoing.isWoken) this.#asked = this.#clock.currentTimeMillisUnsafe()
       if (Number.isNaN(ticket.at)) ticket.at = this.#asked
       this.alarm.by(ticket.at + this.#timeout)
     }
@@ -150,7 +132,7 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
     ticket.isGivenUp = true
     // Behind its request, sent or not; a codec that refuses it has nothing to say.
     if (!this.exchange.cancels || this.#ended !== undefined || !this.#pending.has(ticket.id)) return
-    this.#outgoing.add({ _tag: "Cancel", id: ticket.id })
+    this.#outgoing.add({ _tag: "Cancel", id: ticket.id }, undefined)
   }
 
   /** No more requests: it ends when those in flight are answered. */
@@ -194,19 +176,21 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
 
   /** Reads until the line ends. */
   get reading(): Effect.Effect<void> {
-    const read = Effect.matchEffect(this.#framed.receiveAll, {
-      onSuccess: (replies) => this.#take(replies),
-      onFailure: (error) => {
-        // By id nobody can tell whose answer it was.
-        if (this.exchange.answers === "in-order" && error instanceof FramingError.MessageError) {
-          this.#hear()
-          return this.#settled(this.#settle(0, answered(error)) ? undefined : new UnexpectedAnswer())
-        }
-        return Effect.fail(Cause.isDone(error) ? new LineClosed({ by: "peer" }) : error)
+    const read = Effect.suspend(() => this.#framed.receiveEach(this.#take))
+    const onward = (error: Framed.FramedError | RequestFailure): Effect.Effect<void, RequestFailure> => {
+      // By id nobody can tell whose answer it was.
+      if (this.exchange.answers !== "in-order" || !(error instanceof FramingError.MessageError)) {
+        return Effect.fail(error)
       }
-    })
-    return Effect.forever(read, { disableYield: true }).pipe(
-      Effect.catch((failure) => Effect.sync(() => this.end(failure))),
+      this.#hear()
+      return Effect.andThen(this.#settled(this.#settle(0, answered(error)) ? undefined : new UnexpectedAnswer()), all)
+    }
+    const all: Effect.Effect<void, RequestFailure> = Effect.catch(read, onward)
+    return all.pipe(
+      Effect.matchEffect({
+        onSuccess: () => Effect.sync(() => this.end(new LineClosed({ by: "peer" }))),
+        onFailure: (failure) => Effect.sync(() => this.end(failure))
+      }),
       // A codec that throws is a defect of those who wait: nobody else would see it.
       Effect.catchDefect((defect) => Effect.sync(() => this.end(new LineClosed({ by: "self" }), Exit.die(defect)))),
       // Either way the line is of no more use, and the other end may know.
@@ -218,22 +202,14 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
   #expire(now: number): number {
     if (this.#timeout === Number.POSITIVE_INFINITY || this.#isOver) return Number.POSITIVE_INFINITY
     const reason = new RequestTimedOut({ millis: this.#timeout })
-    let next = Number.POSITIVE_INFINITY
-    let stands = false
-    const expired: Array<Ticket<Req, Res, Err>> = []
-    const look = (ticket: Ticket<Req, Res, Err>, blocks: boolean) => {
-      const due = ticket.at + this.#timeout
-      if (due > now) {
-        next = Math.min(next, due)
-      } else if (due <= now) {
-        // Not one that has expired: that has no time any more.
-        expired.push(ticket)
-        stands ||= blocks && this.#answered <= ticket.at
-      }
-    }
-    const blocks = this.exchange.answers === "in-order" || this.#pending.size() >= this.#maxInFlight
-    for (const ticket of this.#pending.all()) look(ticket, blocks)
-    for (const ticket of this.#waiting) look(ticket, true)
+    const { expired, next, stands } = Overdue.look({
+      pending: this.#pending.all(),
+      waiting: this.#waiting,
+      blocks: this.exchange.answers === "in-order" || this.#pending.size() >= this.#maxInFlight,
+      answered: this.#answered,
+      timeout: this.#timeout,
+      now
+    })
     if (stands) {
       this.#kill(reason)
       return Number.POSITIVE_INFINITY
@@ -266,25 +242,18 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
   }
 
   #write(ticket: Ticket<Req, Res, Err>): void {
-    const id = this.#nextId()
-    let refused: FramingError.MessageError | undefined
-    try {
-      refused = this.#outgoing.add({ _tag: "Request", id, request: ticket.request }, ticket)
-    } catch (defect) {
-      return ticket.settle(Exit.die(defect))
-    }
-    if (refused !== undefined) {
-      return ticket.settle(Exit.fail(new RequestError({ delivery: "NotSent", reason: refused })))
-    }
-    ticket.id = id
-    this.#pending.add(id, ticket)
+    ticket.id = this.#pending.add(ticket)
+    this.#outgoing.add({ _tag: "Request", id: ticket.id, request: ticket.request }, ticket)
   }
 
-  #nextId(): number {
-    const { maxId } = this.exchange
-    do this.#lastId = this.#lastId >= maxId ? 1 : this.#lastId + 1
-    while (this.#pending.has(this.#lastId))
-    return this.#lastId
+  /** The codec does not take it: there is room for another. */
+  #refuse(ticket: Ticket<Req, Res, Err>, refusal: Exit.Exit<never, FramingError.MessageError>): void {
+    this.#pending.remove(ticket.id, ticket)
+    ticket.holder = undefined
+    ticket.settle(
+      Exit.mapError(refusal, (reason) => new RequestError({ delivery: "NotSent", reason }))
+    )
+    this.#admit()
   }
 
   #hear(): void {
@@ -292,7 +261,7 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
     this.#pulse?.hear(this.#answered)
   }
 
-  #take(replies: ReadonlyArray<Protocol.Reply<Res, Err, P>>): Effect.Effect<void, RequestFailure> {
+  readonly #take = (replies: ReadonlyArray<Protocol.Reply<Res, Err, P>>): Effect.Effect<void, RequestFailure> => {
     const before = this.#answered
     this.#hear()
     let isAnswered = false
@@ -307,8 +276,10 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
 
   #reply(reply: Protocol.Reply<Res, Err, P>): RequestFailure | undefined {
     if (reply._tag === "Push") {
+      // It can say when to come back, before anybody does.
+      const failure = this.#owner.pushed(reply.push)
       if (this.#isGoAway?.(reply.push) === true) this.drain()
-      return this.#owner.pushed(reply.push)
+      return failure
     }
     const exit = reply._tag === "Response"
       ? Exit.succeed(reply.response)
@@ -330,6 +301,11 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
 
   #settled(failure: RequestFailure | undefined): Effect.Effect<void, RequestFailure> {
     if (failure !== undefined) return Effect.fail(failure)
+    this.#admit()
+    return Effect.void
+  }
+
+  #admit(): void {
     for (const ticket of this.#waiting) {
       if (!this.hasRoom) break
       this.#waiting.delete(ticket)
@@ -337,7 +313,6 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
     }
     this.#endDrained()
     this.#owner.room()
-    return Effect.void
   }
 
   /** Gives back those who wait for a place. */

@@ -1,4 +1,4 @@
-// What a line has to say: the requests of one turn are one write, and one write is on its way at a time.
+// What a line has to say: the calls of one turn are one write, and one write is on its way at a time.
 import type { Connection, TransportError } from "@framewire/core"
 import { ByteWriter, Codec, type FramingError } from "@framewire/framing"
 import * as Cause from "effect/Cause"
@@ -13,15 +13,23 @@ export interface Sendable {
   readonly onSent: (() => void) | undefined
 }
 
-export class Outgoing<in out Call> {
+/** Who has something to say. */
+export interface Speaker<in A> {
+  /** The codec refuses it, or throws something else. Nothing of it was sent. */
+  readonly refused: (sendable: A, refusal: Exit.Exit<never, FramingError.MessageError>) => void
+  /** Nothing more can be sent; undefined where that is no failure of the transport's. */
+  readonly failed: (failure: TransportError.SendError | undefined) => void
+}
+
+export class Outgoing<in out Call, A extends Sendable> {
   readonly #connection: Connection.Connection
   readonly #codec: Codec.Codec<unknown, Call>
   readonly #fork: (effect: Effect.Effect<void>) => unknown
-  /** Nothing more can be sent; undefined where that is no failure of the transport's. */
-  readonly #failed: (failure: TransportError.SendError | undefined) => void
+  readonly #speaker: Speaker<A>
   readonly #bytes = ByteWriter.make()
-  /** Those whose bytes are still here. */
-  #unsent: Array<Sendable> = []
+  #calls: Array<Call> = []
+  /** Beside its call, where somebody is told. */
+  #sendables: Array<A | undefined> = []
   #isWoken = false
   #isSending = false
   #isOver = false
@@ -30,54 +38,56 @@ export class Outgoing<in out Call> {
     connection: Connection.Connection,
     codec: Codec.Codec<unknown, Call>,
     fork: (effect: Effect.Effect<void>) => unknown,
-    failed: (failure: TransportError.SendError | undefined) => void
+    speaker: Speaker<A>
   ) {
     this.#connection = connection
     this.#codec = codec
     this.#fork = fork
-    this.#failed = failed
+    this.#speaker = speaker
   }
 
-  /** Throws what the codec throws. */
-  add(call: Call, sendable?: Sendable): FramingError.MessageError | undefined {
-    const refused = Codec.write(this.#codec, call, this.#bytes)
-    if (refused !== undefined) return refused
-    if (sendable !== undefined) this.#unsent.push(sendable)
-    this.#wake()
-    return undefined
+  /** What goes out next was begun in this turn. */
+  get isWoken(): boolean {
+    return this.#isWoken
+  }
+
+  add(call: Call, sendable: A | undefined): void {
+    this.#calls.push(call)
+    this.#sendables.push(sendable)
+    if (this.#isWoken || this.#isSending) return
+    this.#isWoken = true
+    // In a microtask, so that the calls of one turn become one write.
+    queueMicrotask(this.#flush)
   }
 
   /** What is here is never sent. */
   end(): void {
     this.#isOver = true
+    this.#calls = []
+    this.#sendables = []
   }
 
-  /** In a microtask, so that the requests of one turn become one write. */
-  #wake(): void {
-    if (this.#isWoken || this.#isSending) return
-    this.#isWoken = true
-    queueMicrotask(() => {
-      this.#isWoken = false
-      this.#flush()
-    })
-  }
-
-  #flush(): void {
-    if (this.#isOver || this.#isSending || this.#bytes.length === 0) return
-    const batch = this.#unsent
-    this.#unsent = []
-    for (const each of batch) each.sent = true
+  readonly #flush = (): void => {
+    this.#isWoken = false
+    if (this.#isOver || this.#isSending || this.#calls.length === 0) return
+    const sendables = this.#encode()
+    if (this.#isOver || this.#bytes.length === 0) return
+    for (const each of sendables) if (each !== undefined) each.sent = true
     const sending = this.#connection.sendAllUnsafe(this.#bytes.finish())
     const isSent: boolean = Exit.isExit(sending) && Exit.isSuccess(sending)
-    if (isSent) return sentAll(batch)
+    if (isSent) {
+      this.#bytes.recycle()
+      return sentAll(sendables)
+    }
     this.#isSending = true
     const sent = Effect.matchCause(sending, {
-      onSuccess: () => sentAll(batch),
+      onSuccess: () => sentAll(sendables),
       onFailure: (cause) => {
         const failure = cause.reasons.find(Cause.isFailReason)?.error
-        for (const each of batch) each.sent = failure === undefined || failure.retry === "unsafe"
+        const isSent = failure === undefined || failure.retry === "unsafe"
+        for (const each of sendables) if (each !== undefined) each.sent = isSent
         this.#isOver = true
-        this.#failed(failure)
+        this.#speaker.failed(failure)
       }
     })
     this.#fork(Effect.map(sent, () => {
@@ -85,8 +95,32 @@ export class Outgoing<in out Call> {
       this.#flush()
     }))
   }
+
+  /** Writes the calls that the codec takes, and gives who is told of them. */
+  #encode(): ReadonlyArray<A | undefined> {
+    const calls = this.#calls
+    const sendables = this.#sendables
+    this.#calls = []
+    this.#sendables = []
+    if (this.#write(calls) === undefined) return sendables
+    // One of them is bad, and only one by one shows which.
+    return sendables.filter((sendable, index) => {
+      const refusal = this.#write([calls[index]!])
+      if (refusal !== undefined && sendable !== undefined) this.#speaker.refused(sendable, refusal)
+      return refusal === undefined
+    })
+  }
+
+  #write(calls: ReadonlyArray<Call>): Exit.Exit<never, FramingError.MessageError> | undefined {
+    try {
+      const refused = Codec.writeAll(this.#codec, calls, this.#bytes)
+      return refused && Exit.fail(refused)
+    } catch (defect) {
+      return Exit.die(defect)
+    }
+  }
 }
 
-const sentAll = (batch: ReadonlyArray<Sendable>): void => {
-  for (const { onSent } of batch) onSent?.()
+const sentAll = (sendables: ReadonlyArray<Sendable | undefined>): void => {
+  for (const each of sendables) each?.onSent?.()
 }

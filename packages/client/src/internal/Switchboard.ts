@@ -12,6 +12,7 @@ import {
 } from "../RequestError.ts"
 import { Alarm } from "./Alarm.ts"
 import type { Line } from "./Line.ts"
+import type { Meter } from "./Meter.ts"
 import { type Holder, refuse, type Ticket } from "./Ticket.ts"
 
 export interface Limits {
@@ -28,6 +29,7 @@ export interface Limits {
 }
 
 interface Waiting {
+  readonly since: number
   /** When it has waited for so long as it may. */
   readonly due: number
   readonly millis: number
@@ -47,12 +49,19 @@ export class Switchboard<Req, Res, Err, P> implements Holder<Req, Res, Err> {
   onWaiting: () => void = () => undefined
   readonly #limits: Limits
   readonly #clock: Clock.Clock
+  readonly #meter: Meter
   readonly #waiting = new Map<Ticket<Req, Res, Err>, Waiting>()
   readonly #measure = ByteWriter.make()
   #bytes = 0
   #over: RequestFailure | undefined
 
-  constructor(limits: Limits, clock: Clock.Clock, exchange: Protocol.Exchange<Req, Res, Err, P> | undefined) {
+  constructor(
+    limits: Limits,
+    clock: Clock.Clock,
+    meter: Meter,
+    exchange: Protocol.Exchange<Req, Res, Err, P> | undefined
+  ) {
+    this.#meter = meter
     this.#limits = limits
     this.#clock = clock
     this.exchange = exchange
@@ -82,6 +91,7 @@ export class Switchboard<Req, Res, Err, P> implements Holder<Req, Res, Err> {
     if (waiting === undefined) return
     this.#waiting.delete(ticket)
     this.#bytes -= waiting.bytes
+    this.#meter.waits(-1)
   }
 
   up(line: Line<Req, Res, Err, P>): void {
@@ -105,10 +115,11 @@ export class Switchboard<Req, Res, Err, P> implements Holder<Req, Res, Err> {
 
   /** Sends of those that wait as many as there is room for. */
   admit(): void {
-    for (const ticket of this.#waiting.keys()) {
+    for (const [ticket, { since }] of this.#waiting) {
       const line = this.#choose()
       if (line === undefined) return this.onWaiting()
       this.giveUp(ticket)
+      this.#meter.waited(this.#clock.currentTimeMillisUnsafe() - since)
       line.submit(ticket)
     }
   }
@@ -153,7 +164,8 @@ export class Switchboard<Req, Res, Err, P> implements Holder<Req, Res, Err> {
     if (Number.isNaN(ticket.at)) ticket.at = now
     ticket.holder = this
     this.#bytes += bytes
-    this.#waiting.set(ticket, { due: now + millis, millis, bytes })
+    this.#waiting.set(ticket, { since: now, due: now + millis, millis, bytes })
+    this.#meter.waits(1)
     this.alarm.by(Math.min(now + millis, ticket.at + requestTimeout))
     this.onWaiting()
   }
@@ -189,6 +201,7 @@ export class Switchboard<Req, Res, Err, P> implements Holder<Req, Res, Err> {
         next = Math.min(next, first)
       } else {
         this.giveUp(ticket)
+        this.#meter.timedOut()
         const reason = due <= now
           ? new QueueTimedOut({ millis })
           : new RequestTimedOut({ millis: requestTimeout })

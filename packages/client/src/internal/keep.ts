@@ -1,5 +1,6 @@
 // Keeps one line: dials, prepares, serves, and begins anew. First and later connects are the same.
 import { type Address, type Transport, TransportError } from "@framewire/core"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -13,7 +14,9 @@ import type { ReconnectOptions } from "../Reconnect.ts"
 import { LineClosed, type RequestFailure } from "../RequestError.ts"
 import { type DialError, SessionError } from "../Status.ts"
 import { dial } from "./dial.ts"
+import { inSpan } from "./inSpan.ts"
 import type { Line } from "./Line.ts"
+import { endpointOf, type Meter } from "./Meter.ts"
 import type { Switchboard } from "./Switchboard.ts"
 import { asking, type Ticket } from "./Ticket.ts"
 
@@ -22,11 +25,14 @@ export interface Keeping<Hello, Agreed, Refusal, Req, Res, Err, P> {
   readonly spoken: Spoken<Hello, Agreed, Refusal, Req, Res, Err, P>
   readonly options: Omit<ReconnectOptions<Req, Res, Err, P>, "queue">
   readonly board: Switchboard<Req, Res, Err, P>
+  readonly meter: Meter
   readonly schedule: Schedule.Schedule<unknown, DialError | RequestFailure>
   readonly pushed: (push: P) => RequestFailure | undefined
   /** The next to try. */
   readonly endpoint: () => Address.Address
   readonly endpoints: number
+  /** When endpoints that asked to be left alone may be tried again. */
+  readonly notBefore: Map<Address.Address, number>
   readonly connecting: (attempt: number, failure: DialError | RequestFailure | undefined) => void
   readonly up: (line: Line<Req, Res, Err, P>) => void
   /** Runs while a line takes requests. */
@@ -54,11 +60,21 @@ const attempt = <Hello, Agreed, Refusal, Req, Res, Err, P>(
   address: Address.Address
 ): Attempted =>
   Effect.gen(function*() {
-    const { board, options, pushed, spoken } = keeping
-    const { session, sessionTimeout = "10 seconds" } = options
+    const { board, notBefore, options, spoken } = keeping
+    const { maxRetryAfter = "1 minute", retryAfter, session, sessionTimeout = "10 seconds" } = options
+    const clock = yield* Clock.Clock
+    const pushed = (push: P) => {
+      const asked = retryAfter?.(push)
+      if (asked !== undefined) {
+        const wait = Duration.min(Duration.fromInputUnsafe(asked), Duration.fromInputUnsafe(maxRetryAfter))
+        notBefore.set(address, clock.currentTimeMillisUnsafe() + Duration.toMillis(wait))
+      }
+      return keeping.pushed(push)
+    }
     const scope = yield* Scope.fork(keeping.scope)
     const fork = Effect.runForkWith(yield* Effect.context())
     const over = Deferred.makeUnsafe<RequestFailure | undefined>()
+    const meter = keeping.meter.connecting(address)
     let line: Line<Req, Res, Err, P> | undefined
     const down = (reason: RequestFailure | undefined) => {
       if (line !== undefined) board.down(line, reason)
@@ -72,10 +88,12 @@ const attempt = <Hello, Agreed, Refusal, Req, Res, Err, P>(
           room: () => board.admit(),
           draining: () => {
             if (line !== undefined) board.leaving.add(line)
+            meter.draining()
             down(undefined)
           },
           ended: (reason) => {
             if (line !== undefined) board.leaving.delete(line)
+            meter.ended()
             down(reason)
             // Not by whoever ends it: it waits for the peer.
             fork(Scope.close(scope, Exit.void))
@@ -99,8 +117,13 @@ const attempt = <Hello, Agreed, Refusal, Req, Res, Err, P>(
       return opened
     })
     const ready = yield* Scope.provide(prepare, scope).pipe(
-      Effect.onError(() => Scope.close(scope, Exit.void))
+      Effect.onError((cause) => {
+        meter.failed(cause.reasons.find(Cause.isFailReason)?.error)
+        return Scope.close(scope, Exit.void)
+      }),
+      inSpan("tcp.connect", () => ({ kind: "client", attributes: endpointOf(address) }))
     )
+    meter.ready()
     board.up(ready)
     keeping.up(ready)
     const { limit } = keeping
@@ -117,13 +140,22 @@ export const keep = <Hello, Agreed, Refusal, Req, Res, Err, P>(
     const begin = Schedule.toStepWithSleep(keeping.schedule)
     let next = yield* begin
     let failure: DialError | RequestFailure | undefined
+    let mayHurry = true
     for (let attempts = 1;;) {
       let hopeless = 0
+      let left = 0
+      let earliest = Number.POSITIVE_INFINITY
       let over: Effect.Effect<RequestFailure | undefined> | undefined
       // A name is resolved anew each time.
       for (let tried = 0; tried < keeping.endpoints && over === undefined; tried++) {
-        keeping.connecting(attempts++, failure)
         const endpoint = keeping.endpoint()
+        const wait = (keeping.notBefore.get(endpoint) ?? 0) - (yield* Clock.currentTimeMillis)
+        if (wait > 0) {
+          left++
+          earliest = Math.min(earliest, wait)
+          continue
+        }
+        keeping.connecting(attempts++, failure)
         const result = yield* Effect.result(keeping.guard(attempt(keeping, endpoint), endpoint))
         if (result._tag === "Success") {
           over = result.success
@@ -133,13 +165,22 @@ export const keep = <Hello, Agreed, Refusal, Req, Res, Err, P>(
           if (failure._tag !== "SessionError" && failure.retry === "never") hopeless++
         }
       }
+      if (left === keeping.endpoints) {
+        yield* Effect.sleep(earliest)
+        continue
+      }
       if (over !== undefined) {
         const since = yield* Clock.currentTimeMillis
         failure = yield* over
         if (!keeping.isWanted()) return
         attempts = 1
         // A server that accepts and closes at once is not one that has come back.
-        if ((yield* Clock.currentTimeMillis) - since >= stableMillis) next = yield* begin
+        const isStable = (yield* Clock.currentTimeMillis) - since >= stableMillis
+        if (isStable) next = yield* begin
+        // A line that drains has a successor at once; where that drains at once, too, it has to wait as any other.
+        const hurries = failure === undefined && (isStable || mayHurry)
+        mayHurry = isStable
+        if (hurries) continue
       }
       const last: DialError | RequestFailure = failure ?? new LineClosed({ by: "peer" })
       if (hopeless === keeping.endpoints) return yield* Effect.fail(last)

@@ -1,5 +1,5 @@
 // The client of one line that is kept, or of many.
-import type { Address, Transport } from "@framewire/core"
+import { Address, type Transport } from "@framewire/core"
 import { Protocol } from "@framewire/framing"
 import type * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
@@ -18,7 +18,8 @@ import { type DialError, type Ending, SessionError } from "../Status.ts"
 import * as Cell from "./Cell.ts"
 import { type Attempted, keep } from "./keep.ts"
 import type { Line } from "./Line.ts"
-import * as Pushes from "./Pushes.ts"
+import { Meter } from "./Meter.ts"
+import type * as Pushes from "./Pushes.ts"
 import { Switchboard } from "./Switchboard.ts"
 import { asking } from "./Ticket.ts"
 
@@ -40,16 +41,19 @@ export const keptClient = <Hello, Agreed, Refusal, Req, Res, Err, P>(
   spoken: Spoken<Hello, Agreed, Refusal, Req, Res, Err, P>,
   endpoints: Address.Address | Arr.NonEmptyReadonlyArray<Address.Address>,
   options: Omit<ReconnectOptions<Req, Res, Err, P>, "queue">,
-  settings: Settings
-): Effect.Effect<Client<Req, Res, Err, P>, never, Transport.Transport | Scope.Scope> =>
+  settings: Settings,
+  pushes: Pick<Pushes.Pushes<P>, "offer" | "end">
+): Effect.Effect<Omit<Client<Req, Res, Err, P>, "pushes">, never, Transport.Transport | Scope.Scope> =>
   Effect.gen(function*() {
     const all: Arr.NonEmptyReadonlyArray<Address.Address> = "length" in endpoints ? endpoints : [endpoints]
     const { requestTimeout = "30 seconds" } = options
     const { idleTimeout = "Infinity", maxAge = "Infinity", minSize, queue, size } = settings
     const status = yield* Cell.make({ _tag: "Connecting", attempt: 1, failure: undefined })
-    const pushes = yield* Pushes.make<P>(options)
     const ended = Deferred.makeUnsafe<Ending>()
     const scope = yield* Scope.fork(yield* Effect.scope)
+    const clock = yield* Clock.Clock
+    const name = options.name ?? all.map(Address.format).join()
+    const meter = new Meter(clock, yield* Effect.context(), name)
     const board = new Switchboard<Req, Res, Err, P>(
       {
         maxRequests: queue.maxRequests ?? 1000,
@@ -60,7 +64,8 @@ export const keptClient = <Hello, Agreed, Refusal, Req, Res, Err, P>(
         requestTimeout: millis(requestTimeout),
         checkAfter: millis(settings.checkAfter ?? "Infinity")
       },
-      yield* Clock.Clock,
+      clock,
+      meter,
       "speak" in spoken ? undefined : "answers" in spoken ? spoken : Protocol.toExchange<Req, Res, Err, P>(spoken)
     )
     const close = (reason: Ending, failure: RequestFailure) => {
@@ -72,6 +77,7 @@ export const keptClient = <Hello, Agreed, Refusal, Req, Res, Err, P>(
 
     const keepers = yield* FiberSet.make()
     const run = yield* FiberSet.runtime(keepers)<Transport.Transport>()
+    const notBefore = new Map<Address.Address, number>()
     let turn = 0
     let kept = 0
     let dialling = 0
@@ -105,11 +111,13 @@ export const keptClient = <Hello, Agreed, Refusal, Req, Res, Err, P>(
         spoken,
         options,
         board,
+        meter,
         schedule: settings.schedule,
         guard: settings.guard ?? ((attempt) => attempt),
         pushed: pushes.offer,
         endpoint: () => all[turn++ % all.length] ?? all[0],
         endpoints: all.length,
+        notBefore,
         isWanted: () => isWanted,
         connecting: (attempt, failure) => {
           dialled(true)
@@ -140,7 +148,6 @@ export const keptClient = <Hello, Agreed, Refusal, Req, Res, Err, P>(
     )
     return {
       ...asking<Req, Res, Err>((ticket) => board.submit(ticket)),
-      pushes: pushes.stream,
       status: status.changes,
       drain: Effect.gen(function*() {
         status.set({ _tag: "Draining" })

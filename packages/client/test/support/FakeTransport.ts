@@ -12,6 +12,7 @@ import type * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Pull from "effect/Pull"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import { unasked } from "../../../../tests/support/FakeConnection.ts"
@@ -52,6 +53,8 @@ export const make = (): FakeTransport => {
     local: address,
     remote: address,
     receive: Queue.take(arrived),
+    lendEach: (handle) =>
+      Effect.flatMap(Queue.take(arrived), handle).pipe(Effect.forever, Pull.catchDone(() => Effect.void)),
     send: (bytes) => sendAll([bytes]),
     sendAll,
     sendAllUnsafe: (chunks) => Effect.runSync(Effect.exit(sendAll(chunks))),

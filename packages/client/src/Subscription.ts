@@ -1,0 +1,131 @@
+/**
+ * What a server pushes to those who asked for it, beyond the end of a line.
+ *
+ * ```text
+ * line 1   session, subscribe | a | b |                               end
+ * line 2                                session, subscribe | d | e
+ * events                        a   b                    Gap d   e      c may have been missed
+ * ```
+ *
+ * @since 0.1.0
+ */
+import type { Address, Transport } from "@framewire/core"
+import type * as Arr from "effect/Array"
+import type * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { Client, Requests, Spoken } from "./Client.ts"
+import { keptClient } from "./internal/keptClient.ts"
+import { oneLine } from "./internal/oneLine.ts"
+import { type ReconnectOptions, schedule } from "./Reconnect.ts"
+import { PushesUnread } from "./RequestError.ts"
+
+/**
+ * What a server pushed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Message<out P> {
+  readonly _tag: "Message"
+  readonly message: P
+}
+
+/**
+ * There was no subscription for a while: messages may be missing here. Whoever asks for the state now and goes on with what
+ * follows has missed nothing.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Gap {
+  readonly _tag: "Gap"
+}
+
+/**
+ * What a subscription gives.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Event<P> = Message<P> | Gap
+
+/**
+ * How to subscribe, and to connect.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface SubscriptionOptions<in out Req, in out Res, in out Err = never, in out P = never>
+  extends ReconnectOptions<Req, Res, Err, P>
+{
+  /** Asks for the pushes on each new line, behind `session`, in its time; it ends when the server has said yes. */
+  readonly subscribe: (line: Requests<Req, Res, Err>) => Effect.Effect<unknown, unknown>
+}
+
+/**
+ * A client as of `Reconnect`, whose pushes know of the ends of its lines.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Subscription<in Req, out Res, out Err = never, out P = never>
+  extends Omit<Client<Req, Res, Err, P>, "pushes">
+{
+  /** Until the client ends. Several consumers share it: each event goes to one. */
+  readonly events: Stream.Stream<Event<P>>
+}
+
+/**
+ * Subscribes on a line of its own, and again on each that follows. The scope owns it.
+ *
+ * **Contract**: messages are in the order in which they came. Between those of two lines stands a `Gap`, and one where a
+ * new line was subscribed, unless that is the same place. While a line drains its successor pushes too: a message can come
+ * twice then.
+ *
+ * **Limits**: of `maxPushes` messages that nobody has taken, one more ends the line, and its place is a `Gap`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <Req, Res, Err = never, P = never, Hello = never, Agreed = never, Refusal = never>(
+  spoken: Spoken<Hello, Agreed, Refusal, Req, Res, Err, P>,
+  endpoints: Address.Address | Arr.NonEmptyReadonlyArray<Address.Address>,
+  options: SubscriptionOptions<NoInfer<Req>, NoInfer<Res>, NoInfer<Err>, NoInfer<P>>
+): Effect.Effect<Subscription<Req, Res, Err, P>, never, Transport.Transport | Scope.Scope> =>
+  Effect.gen(function*() {
+    const { maxPushes = 1024, subscribe } = options
+    // One place more, which only a gap takes.
+    const queue = yield* Queue.make<Event<P>, Cause.Done>({ capacity: maxPushes + 1, strategy: "dropping" })
+    let last: Event<P> | undefined
+    const offer = (event: Event<P>) => {
+      last = event
+      Queue.offerUnsafe(queue, event)
+    }
+    const gap = () => {
+      if (last?._tag !== "Gap" || Queue.sizeUnsafe(queue) === 0) offer({ _tag: "Gap" })
+    }
+    let subscribed = false
+    const session = (line: Requests<Req, Res, Err>) =>
+      Effect.gen(function*() {
+        const again = subscribed
+        subscribed = true
+        if (options.session !== undefined) yield* options.session(line)
+        // What came before is the former line's; and whoever asks for the state must not do so too early.
+        if (again) gap()
+        yield* subscribe(line)
+        if (again) gap()
+      })
+    const settings = oneLine(options, options.schedule ?? schedule)
+    const client = yield* keptClient(spoken, endpoints, { ...options, session }, settings, {
+      offer: (message) => {
+        if (Queue.sizeUnsafe(queue) >= maxPushes) return new PushesUnread({ limit: maxPushes })
+        offer({ _tag: "Message", message })
+        return undefined
+      },
+      end: () => Queue.endUnsafe(queue)
+    })
+    return { ...client, events: Stream.fromQueue(queue) }
+  })
