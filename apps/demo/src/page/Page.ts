@@ -59,8 +59,6 @@ export const serve = (
         CommandError.failure({ message: `--web: ${cause instanceof Error ? cause.message : String(cause)}` })
       )
     )
-    // Live pages never end by themselves.
-    yield* Effect.addFinalizer(() => Effect.sync(() => http.closeAllConnections()))
     const pages = Semaphore.makeUnsafe(maxPages)
     const bound = http.address()
     const at = typeof bound === "object" && bound !== null ? bound.port : port
@@ -90,5 +88,7 @@ export const serve = (
       }
     })
     yield* Effect.provideContext(HttpServer.serveEffect(answer), services)
+    // Live pages never end by themselves, and what serves them would wait 20 s for their end.
+    yield* Effect.addFinalizer(() => Effect.sync(() => http.closeAllConnections()))
     yield* Console.error(`framewire: the page is http://${host}:${at}`)
   })
