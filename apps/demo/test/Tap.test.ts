@@ -1,11 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
+import { type Codec, LengthPrefixed } from "@framewire/framing"
 import * as Effect from "effect/Effect"
+import * as PubSub from "effect/PubSub"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import type { Socket as NodeSocket } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Command from "../../../tests/support/Command.ts"
 import * as Socket from "../../../tests/support/Socket.ts"
+import type * as TapEvent from "../src/tap/TapEvent.ts"
+import { Watch, Watcher } from "../src/tap/Watcher.ts"
 
 const folder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "framewire-tap-"))),
@@ -218,5 +222,41 @@ describe("tap --record, and replay", () => {
       ])
       assert.strictEqual(stderr, "framewire: --record: a vector needs its codec, so say --framing, too\n")
       assert.strictEqual(code, 2)
+    }))
+})
+
+describe("what a tap holds", () => {
+  const framing = LengthPrefixed.u32be({ limit: 8_388_608 })
+  /** A watch, and the errors that it tells. */
+  const make = Effect.fnUntraced(function*(known: Codec.Framing | undefined) {
+    const errors: Array<string> = []
+    const events = yield* PubSub.sliding<TapEvent.TapEvent>(1)
+    const tell: TapEvent.Hub["tell"] = (seen) => void (seen._tag === "Trouble" && errors.push(seen.error))
+    return { errors, watch: new Watch({ events, tell }, known, 100) }
+  })
+  const unfinished = Buffer.concat([Uint8Array.of(0, 0x80, 0, 0), Buffer.alloc(8_000_000)])
+
+  it.effect("is what waits for its rest, and nothing when that is over", () =>
+    Effect.gen(function*() {
+      const { watch } = yield* make(undefined)
+      const watcher = new Watcher(watch, 1, "client")
+      watcher.see([Uint8Array.of(0, 0, 0, 2, 1)])
+      assert.strictEqual(watch.held, 5)
+      watch.framing = framing
+      watcher.read()
+      assert.strictEqual(watch.held, 5)
+      watcher.see([Uint8Array.of(2, 0)])
+      assert.strictEqual(watch.held, 1)
+      watcher.free()
+      assert.strictEqual(watch.held, 0)
+    }))
+
+  it.effect("is 64 MiB at most for all connections: then the one that asks for more is not watched", () =>
+    Effect.gen(function*() {
+      const { errors, watch } = yield* make(framing)
+      for (let id = 1; id <= 8; id++) new Watcher(watch, id, "client").see([unfinished])
+      assert.deepStrictEqual([errors.length, watch.held], [0, 8 * unfinished.length])
+      new Watcher(watch, 9, "client").see([unfinished])
+      assert.deepStrictEqual([errors, watch.held], [["NotWatched"], 8 * unfinished.length])
     }))
 })

@@ -2,6 +2,7 @@ import { NodeTransport } from "@framewire/core/node"
 import { Server } from "@framewire/server"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
+import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
@@ -18,9 +19,14 @@ import { Watch } from "./Watcher.ts"
 
 const listen = Flag.String("listen").pipe(
   Flag.withMetavar("HOST:PORT"),
-  Flag.withDescription("Where the clients come; port 0 takes a free one")
+  Flag.withDescription("Where the clients come; port 0 takes a free one; or FRAMEWIRE_LISTEN"),
+  Flag.withFallbackConfig(Config.String("FRAMEWIRE_LISTEN"))
 )
-const to = Flag.String("to").pipe(Flag.withMetavar("HOST:PORT"), Flag.withDescription("The server"))
+const to = Flag.String("to").pipe(
+  Flag.withMetavar("HOST:PORT"),
+  Flag.withDescription("The server; or FRAMEWIRE_TO"),
+  Flag.withFallbackConfig(Config.String("FRAMEWIRE_TO"))
+)
 const web = Flag.Int("web").pipe(
   Flag.withMetavar("PORT"),
   Flag.withDescription("Shows it on a page of 127.0.0.1, too; 0 takes a free port"),

@@ -6,7 +6,7 @@ import * as PubSub from "effect/PubSub"
 /** Who sent it. */
 export type Side = "client" | "server"
 
-export type Seen =
+type Seen =
   | { readonly _tag: "Listening"; readonly address: Address.Address; readonly to: Address.Address }
   | { readonly _tag: "Guessed"; readonly framing: string; readonly why: string }
   | { readonly _tag: "Accepted"; readonly connection: number; readonly client: Address.Address }

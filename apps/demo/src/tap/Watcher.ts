@@ -67,6 +67,8 @@ export class Watcher {
   readonly #from: Side
   readonly #reader = ByteReader.make()
   #step: Decoder.FrameStep | undefined
+  /** Bytes that the watch counts as held by this. */
+  #held = 0
   #number = 0
   #offset = 0
   #isOver = false
@@ -87,54 +89,55 @@ export class Watcher {
     for (const chunk of batch) this.#watch.passed(this.#from, chunk.length)
     if (this.#isOver) return
     if (this.#watch.framing === "chunks" && this.#step === undefined) return this.#showChunks(batch)
-    const before = this.#reader.length
     for (const chunk of batch) this.#reader.lend(chunk)
     this.read()
     this.#reader.keep()
-    this.#watch.held += this.#reader.length - before
-    if (this.#watch.held > maxHeld) this.#stop("NotWatched", "too many bytes wait for the rest of their frames")
+    if (this.#watch.held > maxHeld) {
+      this.#trouble("NotWatched", "too many bytes wait for the rest of their frames")
+      this.free()
+    }
   }
 
   /** Reads what came, once the framing is known. */
   read(): void {
     const { framing } = this.#watch
-    if (framing === undefined || this.#isOver) return
     if (framing === "chunks") {
       const waiting = this.#reader.take(this.#reader.length)
       if (waiting.length > 0) this.#showChunks([waiting])
-      return
+    } else if (framing !== undefined && !this.#isOver) {
+      this.#decode(framing)
     }
+    this.#account()
+  }
+
+  /** The stream has ended; a frame may have lacked its rest. */
+  end(): void {
+    this.#reader.end()
+    this.read()
+    this.free()
+  }
+
+  /** Looks at nothing any more, and holds nothing. */
+  free(): void {
+    this.#isOver = true
+    this.#reader.skip(this.#reader.length)
+    this.#account()
+  }
+
+  #account(): void {
+    this.#watch.held += this.#reader.length - this.#held
+    this.#held = this.#reader.length
+  }
+
+  #decode(framing: Codec.Framing): void {
     const step = this.#step ??= framing.decoder.start()
     for (;;) {
       const error = this.#watch.allowed > 0 ? this.#showNext(step, framing) : this.#countAll(step)
       if (error === "more") return
       if (error === undefined) continue
       this.#trouble(error.reason._tag, error.message)
-      if (error instanceof FramingError.FrameError) return this.#stop()
+      if (error instanceof FramingError.FrameError) return this.free()
     }
-  }
-
-  /** The stream has ended; a frame may have lacked its rest. */
-  end(): void {
-    this.#reader.end()
-    const before = this.#reader.length
-    this.read()
-    this.#watch.held += this.#reader.length - before
-    this.free()
-  }
-
-  /** Holds nothing any more. */
-  free(): void {
-    this.#isOver = true
-    this.#watch.held -= this.#reader.length
-    this.#reader.skip(this.#reader.length)
-  }
-
-  #stop(error?: string, message = ""): void {
-    if (error !== undefined) this.#trouble(error, message)
-    this.#isOver = true
-    this.#watch.held -= error === undefined ? 0 : this.#reader.length
-    this.#reader.skip(this.#reader.length)
   }
 
   #countAll(step: Decoder.FrameStep): FramingError.FrameError | FramingError.MessageError | "more" {
