@@ -39,6 +39,8 @@ export const gcc = (): Peer => find("gcc", ["--version"], /./, "gcc, libc6-dev")
 
 export const dig = (): Peer => find("dig", ["-v"], /^DiG /, "bind9-dnsutils")
 
+export const chromium = (): Peer => find("chromium", ["--version"], /^Chromium \d+/, "chromium")
+
 export const logger = (): Peer => find("logger", ["--help"], /--octet-count/, "bsdutils")
 
 export const redis = (): Peer => find("redis-cli", ["--version"], /^redis-cli /, "redis-tools")

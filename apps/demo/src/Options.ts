@@ -3,6 +3,7 @@ import { Address } from "@framewire/core"
 import { FramingSpec } from "@framewire/framing"
 import * as Argument from "effect/cli/Argument"
 import * as Flag from "effect/cli/Flag"
+import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as CommandError from "./CommandError.ts"
@@ -22,10 +23,11 @@ export const framing = Flag.String("framing").pipe(
   Flag.withMetavar("SPEC"),
   Flag.withDescription(
     [
-      "How frames are told apart, NAME or NAME:OPTIONS, as in lines:crlf or u32be:limit=65536",
+      "How frames are told apart, NAME or NAME:OPTIONS, as in lines:crlf or u32be:limit=65536; or FRAMEWIRE_FRAMING",
       ...Object.entries(FramingSpec.groups).flatMap(listed)
     ].join("\n")
-  )
+  ),
+  Flag.withFallbackConfig(Config.String("FRAMEWIRE_FRAMING"))
 )
 
 export const address = Argument.String("address").pipe(

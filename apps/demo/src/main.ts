@@ -6,9 +6,12 @@ import * as Command from "effect/cli/Command"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import manifest from "../package.json" with { type: "json" }
 import { CommandError } from "./CommandError.ts"
 import { framewire } from "./Framewire.ts"
+import * as Usage from "./Usage.ts"
 
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   // Whoever read our output has gone, as `head` does: end as if by SIGPIPE, without a stack.
@@ -41,7 +44,8 @@ Command.run(framewire, { version: manifest.version }).pipe(
     error instanceof CommandError && error.message !== "" ? Console.error(`framewire: ${error.message}`) : Effect.void
   ),
   Effect.tapDefect((defect) => Console.error(defect)),
-  Effect.provide(NodeServices.layer),
+  // What is logged must not come between the lines that are the output.
+  Effect.provide([NodeServices.layer, Usage.layer, Layer.succeed(Logger.LogToStderr, true)]),
   // Standard input may still be open, and keeps Node alive; so it is we who exit, once all that was printed has been
   // taken: a pipe holds 64 KiB, and its reader may be slow.
   NodeRuntime.runMain({

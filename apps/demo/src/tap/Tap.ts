@@ -1,0 +1,135 @@
+import { NodeTransport } from "@framewire/core/node"
+import { Server } from "@framewire/server"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as PubSub from "effect/PubSub"
+import * as Stdio from "effect/Stdio"
+import * as Stream from "effect/Stream"
+import * as CommandError from "../CommandError.ts"
+import * as Options from "../Options.ts"
+import * as Page from "../page/Page.ts"
+import * as Print from "./Print.ts"
+import * as Recording from "./Recording.ts"
+import * as Relay from "./Relay.ts"
+import * as TapEvent from "./TapEvent.ts"
+import { Watch } from "./Watcher.ts"
+
+const listen = Flag.String("listen").pipe(
+  Flag.withMetavar("HOST:PORT"),
+  Flag.withDescription("Where the clients come; port 0 takes a free one; or FRAMEWIRE_LISTEN"),
+  Flag.withFallbackConfig(Config.String("FRAMEWIRE_LISTEN"))
+)
+const to = Flag.String("to").pipe(
+  Flag.withMetavar("HOST:PORT"),
+  Flag.withDescription("The server; or FRAMEWIRE_TO"),
+  Flag.withFallbackConfig(Config.String("FRAMEWIRE_TO"))
+)
+const web = Flag.Int("web").pipe(
+  Flag.withMetavar("PORT"),
+  Flag.withDescription("Shows it on a page of 127.0.0.1, too; 0 takes a free port"),
+  Flag.optional
+)
+const record = Flag.String("record").pipe(
+  Flag.withMetavar("FILE"),
+  Flag.withDescription("Writes the first 100 connections as vectors, for framewire replay; 1 MiB each way"),
+  Flag.optional
+)
+const json = Flag.Boolean("json").pipe(
+  Flag.withDescription("One JSON object a line, for programs"),
+  Flag.withDefault(false)
+)
+const frames = Flag.Int("frames").pipe(
+  Flag.withMetavar("N"),
+  Flag.withDescription("Frames shown a second at most; the others are counted"),
+  Flag.withDefault(100)
+)
+const connections = Flag.Int("connections").pipe(
+  Flag.withMetavar("N"),
+  Flag.withDescription("Clients at a time; more are turned away"),
+  Flag.withDefault(1024)
+)
+
+/** Prints until it is interrupted. A slow reader of standard output loses events, and slows nobody. */
+const print = Effect.fnUntraced(function*(events: PubSub.Subscription<TapEvent.TapEvent>, asJson: boolean) {
+  const stdio = yield* Stdio.Stdio
+  const colours = (yield* stdio.stdoutIsTerminal) && !process.env["NO_COLOR"]
+  let expected = 1
+  const lines = (batch: ReadonlyArray<TapEvent.TapEvent>) => {
+    const text: Array<string> = []
+    for (const event of batch) {
+      if (event.sequence > expected && !asJson) text.push(`${event.sequence - expected} events lost: too slow a reader`)
+      expected = event.sequence + 1
+      const line = asJson ? JSON.stringify(Print.toJson(event)) : Print.line(event, colours)
+      if (line !== undefined) text.push(line)
+    }
+    return text.length === 0 ? "" : `${text.join("\n")}\n`
+  }
+  yield* Stream.fromSubscription(events).pipe(
+    Stream.mapArray((batch) => [lines(batch)]),
+    Stream.filter((text) => text !== ""),
+    Stream.run(stdio.stdout())
+  )
+})
+
+export const tap = Command.make(
+  "tap",
+  { listen, to, framing: Flag.optional(Options.framing), web, record, json, frames, connections },
+  Effect.fnUntraced(
+    function*(options) {
+      const at = yield* Options.parseAddress(options.listen)
+      const target = yield* Options.parseAddress(options.to)
+      const spec = Option.getOrUndefined(options.framing)
+      const framing = spec === undefined ? undefined : yield* Options.parseFraming(spec)
+      const path = Option.getOrUndefined(options.record)
+      if (path !== undefined && (framing === undefined || spec === undefined)) {
+        return yield* CommandError.usage("--record: a vector needs its codec, so say --framing, too")
+      }
+      if (options.frames < 0) return yield* CommandError.usage("--frames: 0 or more")
+      if (options.connections < 1) return yield* CommandError.usage("--connections: 1 or more")
+
+      const events = yield* PubSub.sliding<TapEvent.TapEvent>({ capacity: 1024, replay: 512 })
+      const hub = TapEvent.hub(events)
+      const watch = new Watch(hub, framing, options.frames)
+      const recording = path === undefined || framing === undefined || spec === undefined
+        ? undefined
+        : yield* Recording.make(path, framing, spec)
+      // Before the first event, so that it misses none.
+      const printed = yield* PubSub.subscribe(events)
+      yield* Option.match(options.web, {
+        onNone: () => Effect.void,
+        onSome: (port) => Page.serve(port, events)
+      })
+      let clients = 0
+      const server = yield* Effect.mapError(
+        Server.make(
+          {
+            ...Relay.patient,
+            address: at,
+            deadlines: "unbounded",
+            maxConnections: options.connections,
+            drainDeadline: 0
+          },
+          (client) => Relay.relay(watch, ++clients, client, target, recording)
+        ),
+        CommandError.failure
+      )
+      hub.tell({ _tag: "Listening", address: server.address, to: target })
+
+      const seconds = Effect.forever(Effect.andThen(
+        Effect.sleep("1 second"),
+        Effect.map(server.connections, (open) => hub.tell({ _tag: "Rates", open, ...watch.turn() }))
+      ))
+      yield* Effect.raceFirst(seconds, print(printed, options.json)).pipe(
+        // A signal is how it ends, and no failure.
+        Effect.onInterrupt(() => Effect.sync(() => process.exitCode = 0))
+      )
+    },
+    Effect.scoped,
+    Effect.provide(NodeTransport.layer)
+  )
+).pipe(
+  Command.withDescription("Stand between clients and a server, and show what passes: their lives and their frames")
+)

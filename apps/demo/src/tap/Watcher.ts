@@ -1,0 +1,204 @@
+// Decodes beside what passes. It borrows the bytes, never fails, and gives up rather than hold much.
+import { ByteReader, type Codec, Decoder, FramingError, HexDump } from "@framewire/framing"
+import * as Guess from "./Guess.ts"
+import type { Hub, Rate, Side } from "./TapEvent.ts"
+
+const shownBytes = 1024
+const maxHeld = 67_108_864
+const sizeClasses = 8
+
+const emptyRate = () => ({ bytes: 0, frames: 0, sizes: Array.from({ length: sizeClasses }, () => 0), left: 0 })
+
+/** What all watchers of a tap share: the framing, the allowance of frames to show, the memory, the counts. */
+export class Watch {
+  readonly hub: Hub
+  readonly atMost: number
+  framing: Codec.Framing | "chunks" | undefined
+  /** Bytes of frames that are not whole, and of streams whose framing is not known yet. */
+  held = 0
+  #allowed: number
+  #rates = { client: emptyRate(), server: emptyRate() }
+
+  /** Shows at most `atMost` frames a second; the others are counted. */
+  constructor(hub: Hub, framing: Codec.Framing | undefined, atMost: number) {
+    this.hub = hub
+    this.framing = framing
+    this.atMost = atMost
+    this.#allowed = atMost
+  }
+
+  /** Frames that may still be shown in this second. */
+  get allowed(): number {
+    return this.#allowed
+  }
+
+  count(from: Side, size: number): void {
+    const rate = this.#rates[from]
+    rate.frames++
+    const place = Math.min(sizeClasses - 1, Math.max(0, Math.ceil(Math.log2(size + 1) / 2) - 2))
+    rate.sizes[place] = (rate.sizes[place] ?? 0) + 1
+  }
+
+  passed(from: Side, bytes: number): void {
+    this.#rates[from].bytes += bytes
+  }
+
+  show(): void {
+    this.#allowed--
+  }
+
+  leave(from: Side): void {
+    this.#rates[from].left++
+  }
+
+  /** What was counted since the last call; a new second begins. */
+  turn(): { readonly client: Rate; readonly server: Rate } {
+    const rates = this.#rates
+    this.#rates = { client: emptyRate(), server: emptyRate() }
+    this.#allowed = this.atMost
+    return rates
+  }
+}
+
+/** Of one direction of one connection. */
+export class Watcher {
+  readonly #watch: Watch
+  readonly #connection: number
+  readonly #from: Side
+  readonly #reader = ByteReader.make()
+  #step: Decoder.FrameStep | undefined
+  /** Bytes that the watch counts as held by this. */
+  #held = 0
+  #number = 0
+  #offset = 0
+  #isOver = false
+
+  constructor(watch: Watch, connection: number, from: Side) {
+    this.#watch = watch
+    this.#connection = connection
+    this.#from = from
+  }
+
+  /** What came and is not known yet how to read. */
+  get waiting(): Uint8Array {
+    return this.#reader.peek(Guess.maxBytes)
+  }
+
+  /** Looks at a batch, which may be overwritten when this returns. */
+  see(batch: ReadonlyArray<Uint8Array>): void {
+    for (const chunk of batch) this.#watch.passed(this.#from, chunk.length)
+    if (this.#isOver) return
+    if (this.#watch.framing === "chunks" && this.#step === undefined) return this.#showChunks(batch)
+    for (const chunk of batch) this.#reader.lend(chunk)
+    this.read()
+    this.#reader.keep()
+    if (this.#watch.held > maxHeld) {
+      this.#trouble("NotWatched", "too many bytes wait for the rest of their frames")
+      this.free()
+    }
+  }
+
+  /** Reads what came, once the framing is known. */
+  read(): void {
+    const { framing } = this.#watch
+    if (framing === "chunks") {
+      const waiting = this.#reader.take(this.#reader.length)
+      if (waiting.length > 0) this.#showChunks([waiting])
+    } else if (framing !== undefined && !this.#isOver) {
+      this.#decode(framing)
+    }
+    this.#account()
+  }
+
+  /** The stream has ended; a frame may have lacked its rest. */
+  end(): void {
+    this.#reader.end()
+    this.read()
+    this.free()
+  }
+
+  /** Looks at nothing any more, and holds nothing. */
+  free(): void {
+    this.#isOver = true
+    this.#reader.skip(this.#reader.length)
+    this.#account()
+  }
+
+  #account(): void {
+    this.#watch.held += this.#reader.length - this.#held
+    this.#held = this.#reader.length
+  }
+
+  #decode(framing: Codec.Framing): void {
+    const step = this.#step ??= framing.decoder.start()
+    for (;;) {
+      const error = this.#watch.allowed > 0 ? this.#showNext(step, framing) : this.#countAll(step)
+      if (error === "more") return
+      if (error === undefined) continue
+      this.#trouble(error.reason._tag, error.message)
+      if (error instanceof FramingError.FrameError) return this.free()
+    }
+  }
+
+  #countAll(step: Decoder.FrameStep): FramingError.FrameError | FramingError.MessageError | "more" {
+    return Decoder.visit(step, this.#reader, (_, start, end) => {
+      this.#number++
+      this.#watch.count(this.#from, end - start)
+      this.#watch.leave(this.#from)
+    }) ?? "more"
+  }
+
+  #showNext(step: Decoder.FrameStep, framing: Codec.Framing) {
+    const reader = this.#reader
+    const { discarded, offset } = reader
+    const head = reader.peek(shownBytes)
+    const into: Array<Uint8Array> = []
+    const error = Decoder.run(step, reader, into, 1)
+    const [frame] = into
+    if (frame === undefined) return error ?? "more"
+    // What was thrown away before it is not the frame's.
+    const skipped = reader.discarded - discarded
+    const size = reader.offset - offset - skipped
+    const bytes = head.subarray(skipped, skipped + size)
+    this.#show(
+      offset + skipped,
+      size,
+      bytes,
+      bytes.length === size
+        ? HexDump.spans(bytes, framing)
+        : [{ offset: 0, bytes, kind: "frame", frame: 0 }],
+      frame.length
+    )
+    return error
+  }
+
+  #showChunks(batch: ReadonlyArray<Uint8Array>): void {
+    for (const chunk of batch) {
+      const bytes = chunk.slice(0, shownBytes)
+      this.#show(this.#offset, chunk.length, bytes, [{ offset: 0, bytes, kind: "payload", frame: 0 }], chunk.length)
+      this.#offset += chunk.length
+    }
+  }
+
+  #show(offset: number, size: number, bytes: Uint8Array, spans: ReadonlyArray<HexDump.Span>, payload: number): void {
+    this.#number++
+    this.#watch.count(this.#from, payload)
+    if (this.#watch.allowed <= 0) return this.#watch.leave(this.#from)
+    this.#watch.show()
+    const { hub } = this.#watch
+    hub.tell({
+      _tag: "Frame",
+      connection: this.#connection,
+      from: this.#from,
+      number: this.#number,
+      offset,
+      size,
+      bytes,
+      spans
+    })
+  }
+
+  #trouble(error: string, message: string): void {
+    this.#watch.hub.tell({ _tag: "Trouble", connection: this.#connection, from: this.#from, error, message })
+  }
+}

@@ -1,0 +1,199 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import type { Socket as NodeSocket } from "node:net"
+import { chromium, type Locator } from "playwright-core"
+import * as Command from "../../../tests/support/Command.ts"
+import * as Peer from "../../../tests/support/Peer.ts"
+import * as Socket from "../../../tests/support/Socket.ts"
+
+/** FRAMEWIRE_SCREENSHOTS=DIR keeps what the page looks like there. */
+const screenshots = process.env["FRAMEWIRE_SCREENSHOTS"]
+
+/** A tap with a page, before a server that echoes, and resets at "reset". */
+const start = Effect.fnUntraced(function*(...args: ReadonlyArray<string>) {
+  const port = yield* Socket.listen((socket: NodeSocket) => {
+    socket.on("data", (chunk: Buffer) => chunk.includes("reset") ? socket.resetAndDestroy() : socket.write(chunk))
+    socket.on("end", () => socket.end())
+  })
+  const tap = yield* Command.start("tap", "--listen", "127.0.0.1:0", "--to", `127.0.0.1:${port}`, "--web", "0", ...args)
+  const [, at] = yield* tap.printed(/listening 127\.0\.0\.1:(\d+)/)
+  const [, page] = yield* tap.printed(/the page is (http:\/\/127\.0\.0\.1:\d+)\n/)
+  return { ...tap, port: Number(at), page: String(page) }
+})
+
+const statusOf = (url: string, init?: RequestInit) =>
+  Effect.promise(() => fetch(url, init).then(({ status }) => status))
+
+describe("the page of a tap", () => {
+  it.live("is one file that allows no script but its own, and nothing from elsewhere", () =>
+    Effect.gen(function*() {
+      const { page } = yield* start("--framing", "lines")
+      const response = yield* Effect.promise(() => fetch(page))
+      const policy = response.headers.get("content-security-policy") ?? ""
+      assert.match(policy, /^default-src 'none'; script-src 'sha256-[\w+/]{43}='; style-src 'sha256-[\w+/]{43}=';/)
+      const html = yield* Effect.promise(() => response.text())
+      assert.notMatch(
+        html,
+        /<(?:script|link|img|iframe)[^>]+(?:src|href)=|innerHTML|insertAdjacent|document\.write|\beval\b/
+      )
+      assert.strictEqual(yield* statusOf(`${page}/other`), 404)
+      assert.strictEqual(yield* statusOf(page, { method: "POST" }), 405)
+    }))
+
+  it.live("is for this host alone: a name that only leads here is refused", () =>
+    Effect.gen(function*() {
+      const { page } = yield* start("--framing", "lines")
+      const socket = yield* Socket.connect(Number(new URL(page).port))
+      yield* socket.write("GET /events HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
+      assert.match((yield* socket.ended).text, /^HTTP\/1\.1 403 /)
+    }))
+
+  it.live("is live for 16 at a time, and a place that was left is free again", () =>
+    Effect.gen(function*() {
+      const { page } = yield* start("--framing", "lines")
+      for (let round = 0; round < 2; round++) {
+        const controllers = Array.from({ length: 16 }, () => new AbortController())
+        const open = yield* Effect.all(
+          controllers.map(({ signal }) => Effect.promise(() => fetch(`${page}/events`, { signal }))),
+          { concurrency: "unbounded" }
+        )
+        assert.deepStrictEqual(new Set(open.map(({ status }) => status)), new Set([200]))
+        assert.strictEqual(yield* statusOf(`${page}/events`), 503)
+        controllers.forEach((controller) => controller.abort())
+        // The server has to hear of it.
+        yield* Effect.sleep("300 millis")
+      }
+    }))
+
+  it.live("ends with its tap, though somebody looks", () =>
+    Effect.gen(function*() {
+      const tap = yield* start("--framing", "lines")
+      yield* Effect.promise(() => fetch(`${tap.page}/events`))
+      yield* tap.signal("SIGINT")
+      assert.strictEqual((yield* tap.ended).code, 0)
+    }))
+})
+
+const peer = Peer.chromium()
+
+/** A page in a browser. */
+const browse = Effect.fnUntraced(function*(url: string, colorScheme: "light" | "dark" = "light") {
+  const browser = yield* Effect.acquireRelease(
+    // Its sandbox needs rights that root in a container has not.
+    Effect.promise(() => chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] })),
+    (browser) => Effect.promise(() => browser.close())
+  )
+  const page = yield* Effect.promise(() => browser.newPage({ colorScheme, viewport: { width: 1280, height: 860 } }))
+  yield* Effect.promise(() => page.goto(url))
+  return page
+})
+
+const visible = (locator: Locator) => Effect.promise(() => locator.waitFor({ state: "visible", timeout: 10_000 }))
+const hidden = (locator: Locator) => Effect.promise(() => locator.waitFor({ state: "hidden", timeout: 10_000 }))
+
+describe.skipIf(peer.skipped)(`the page in Chromium${peer.note}`, () => {
+  it.live("shows a frame, its bytes by field, and what a filter leaves; the keyboard is enough", () =>
+    Effect.gen(function*() {
+      const tap = yield* start("--framing", "u16be")
+      const page = yield* browse(tap.page)
+      const complaints: Array<string> = []
+      page.on("console", (message) => complaints.push(message.text()))
+      page.on("pageerror", (error) => complaints.push(error.message))
+      const client = yield* Socket.connect(tap.port)
+      yield* client.write("\0\x05hello\0\x05world")
+      const frames = page.locator("#frames li")
+      yield* visible(frames.filter({ hasText: "#1 -> 1  7 B  ..hello" }))
+      yield* visible(frames.filter({ hasText: "#1 <- 2  7 B  ..world" }))
+
+      yield* Effect.promise(() => page.keyboard.press("j"))
+      const detail = page.locator("#detail")
+      yield* visible(detail.getByText("7 bytes at 0 of the client's stream"))
+      assert.strictEqual(
+        yield* Effect.promise(() => detail.locator(".header").allTextContents().then((all) => all.join("|"))),
+        " header |00|05|.|."
+      )
+      assert.strictEqual(
+        yield* Effect.promise(() => detail.locator(".payload").allTextContents().then((all) => all.join("|"))),
+        " payload |68|65|6c|6c|6f|h|e|l|l|o"
+      )
+      if (screenshots !== undefined) {
+        yield* Effect.sleep("1500 millis")
+        yield* Effect.promise(() => page.screenshot({ path: `${screenshots}/tap-light.png` }))
+      }
+
+      yield* Effect.promise(() => page.keyboard.press("/"))
+      yield* Effect.promise(() => page.keyboard.type("world"))
+      yield* hidden(frames.filter({ hasText: "hello" }).first())
+      assert.strictEqual(yield* Effect.promise(() => frames.filter({ visible: true }).count()), 2)
+      yield* Effect.promise(() => page.keyboard.press("Escape"))
+      yield* visible(frames.filter({ hasText: "hello" }).first())
+
+      yield* Effect.promise(() => page.keyboard.press("p"))
+      yield* client.write("\0\x05later")
+      yield* tap.printed(/<- 3 /)
+      // Lives are shown still, and what is shown of this one comes behind that frame.
+      yield* Socket.connect(tap.port)
+      yield* visible(page.locator("#connections li").filter({ hasText: "#2 " }))
+      yield* Effect.promise(() => page.keyboard.press("p"))
+      yield* client.write("\0\x04last")
+      yield* visible(frames.filter({ hasText: "<- 4" }))
+      assert.strictEqual(yield* Effect.promise(() => frames.filter({ hasText: "later" }).count()), 0)
+      assert.deepStrictEqual(complaints, [])
+    }))
+
+  it.live("shows each life: a reset as reset, a close as closed, with its reason", () =>
+    Effect.gen(function*() {
+      const tap = yield* start("--framing", "lines")
+      const page = yield* browse(tap.page, "dark")
+      const one = yield* Socket.connect(tap.port)
+      yield* one.write("reset\n")
+      yield* one.ended
+      const two = yield* Socket.connect(tap.port)
+      yield* two.write("hello\n")
+      yield* two.received(6)
+      yield* two.end
+      yield* two.ended
+      const three = yield* Socket.connect(tap.port)
+      yield* three.write("still here\n")
+      const now = (id: number) =>
+        page.locator("#connections li").filter({ hasText: `#${id} ` }).locator("[aria-current]")
+      yield* visible(now(1).filter({ hasText: /^reset$/ }))
+      yield* visible(page.getByText("client reset by the tap, server reset by it"))
+      yield* visible(now(2).filter({ hasText: /^closed$/ }))
+      yield* visible(now(3).filter({ hasText: /^open$/ }))
+      if (screenshots !== undefined) {
+        yield* Effect.promise(() => page.keyboard.press("j"))
+        yield* Effect.sleep("1500 millis")
+        yield* Effect.promise(() => page.screenshot({ path: `${screenshots}/tap-dark.png` }))
+      }
+    }))
+
+  it.live("shows a script in a frame as text, and runs nothing of it", () =>
+    Effect.gen(function*() {
+      const tap = yield* start("--framing", "lines")
+      const page = yield* browse(tap.page)
+      const client = yield* Socket.connect(tap.port)
+      const bad = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
+      yield* client.write(`${bad}\n`)
+      const row = page.locator("#frames li").first()
+      yield* visible(row)
+      yield* Effect.promise(() => row.click())
+      assert.include(yield* Effect.promise(() => row.textContent()), "<img src=x onerror=")
+      yield* visible(page.locator("#detail").getByText("of the client's stream"))
+      assert.strictEqual(yield* Effect.promise(() => page.title()), "framewire tap")
+      assert.strictEqual(yield* Effect.promise(() => page.locator("img, main script").count()), 0)
+    }))
+
+  it.live("stays bounded: of 3000 frames it keeps 1000", () =>
+    Effect.gen(function*() {
+      const tap = yield* start("--framing", "lines", "--frames", "100000")
+      const page = yield* browse(tap.page)
+      const client = yield* Socket.connect(tap.port)
+      for (let i = 0; i < 30; i++) {
+        yield* client.write(`${i}\n`.repeat(50))
+        yield* Effect.sleep("20 millis")
+      }
+      yield* visible(page.locator("#frames li").filter({ hasText: "<- 1500 " }))
+      assert.strictEqual(yield* Effect.promise(() => page.locator("#frames li").count()), 1000)
+    }))
+})
