@@ -68,6 +68,9 @@ export interface Listener {
   /**
    * The next connection, in the order in which they came; suspends until there is one, also while the listener is
    * suspended. The scope owns it. After `drain`, when all that had come are handed out, `Cause.Done`.
+   *
+   * **Errors**: `ListenError`, where the platform could not accept one; in its turn, and of this call alone: the next one goes
+   * on.
    */
   readonly accept: Pull.Pull<Connection, ListenError, void, Scope.Scope>
 
@@ -98,7 +101,7 @@ export interface Listener {
    * Later calls join the first.
    *
    * An inherited descriptor (`fd`) is only let go: its queue belongs to the process that passed it, and who waits there is
-   * served by the next one that listens.
+   * served by the next one that listens. Where there is none, `ListenOptions.lastListener` has it emptied, too.
    */
   readonly drain: Effect.Effect<void>
 
@@ -142,6 +145,11 @@ export interface ListenOptions extends ConnectionOptions {
    * **Errors**: `InvalidAddress`, where it is no listening socket, or of the other kind than the address.
    */
   readonly fd?: number | undefined
+  /**
+   * Asked by `drain`: whether nobody listens on `fd` after this listener, so that who waits in its queue has to be taken now.
+   * Default false for a descriptor that was inherited.
+   */
+  readonly lastListener?: Effect.Effect<boolean> | undefined
   /**
    * Secure each connection before `accept` gives it. Handshakes go on side by side, so that one that is slow keeps nobody
    * waiting.

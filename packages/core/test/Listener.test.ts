@@ -7,6 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as Net from "node:net"
 import { constants } from "node:os"
+import * as Certificates from "../../../tests/support/Certificates.ts"
 import {
   anyPort,
   Blocked,
@@ -14,7 +15,6 @@ import {
   bytes,
   descriptors,
   eventually,
-  failure,
   Raw,
   reasonOf,
   received,
@@ -197,24 +197,59 @@ it.live("serves a socket that comes by the platform's event, as from another pro
   })))
 
 describe("an error of the platform", () => {
-  it.live("ends accept with it, after those who had come", () =>
+  it.live("fails one accept, in its turn: who comes before and after it is served", () =>
     bounded(Effect.gen(function*() {
       const seen = yield* sockets
       const { listener } = yield* inScope()
-      yield* Raw.connect(listener.address)
-      yield* eventually(() => seen.length === 2)
       // The platform's own callback for accept(2); nothing that a test may do makes the kernel fail.
-      serverAt(listener.address)._handle.onconnection(-constants.errno.ENOMEM, undefined)
-      yield* listener.accept
+      const fail = (code: "ENOMEM" | "ENOBUFS") =>
+        serverAt(listener.address)._handle.onconnection(-constants.errno[code], undefined)
+      const come = Effect.gen(function*() {
+        const before = seen.length
+        const peer = yield* Raw.connect(listener.address)
+        // Both ends.
+        yield* eventually(() => seen.length === before + 2)
+        return peer.socket.localPort!
+      })
+      const ports = [yield* come]
+      fail("ENOMEM")
+      ports.push(yield* come)
+      fail("ENOBUFS")
+      ports.push(yield* come)
+      const next = Effect.match(listener.accept, {
+        onSuccess: ({ remote }) => tcp(remote).port,
+        onFailure: (error) => {
+          assert(error._tag === "ListenError")
+          assert.deepStrictEqual([error.reason._tag, error.retry], ["ResourceExhausted", "after-backoff"])
+          assert.deepStrictEqual(error.local, listener.address)
+          return error.code
+        }
+      })
+      const items: Array<unknown> = []
+      for (let i = 0; i < 5; i++) items.push(yield* next)
+      assert.deepStrictEqual(items, [ports[0], "ENOMEM", ports[1], "ENOBUFS", ports[2]])
+      // It is not the end.
+      fail("ENOMEM")
+      yield* listener.drain
+      assert.strictEqual(yield* next, "ENOMEM")
+      assert.isTrue(isEnd(yield* Effect.exit(listener.accept)))
+    })))
+
+  it.live("before TLS fails one accept, too", () =>
+    bounded(Effect.gen(function*() {
+      const { ca, server } = Certificates
+      const { listener } = yield* inScope({ tls: { identity: server } })
+      const fail = Effect.sync(() =>
+        serverAt(listener.address)._handle.onconnection(-constants.errno.ENOMEM, undefined)
+      )
       for (let i = 0; i < 2; i++) {
-        const error = yield* failure(listener.accept)
-        assert(error._tag === "ListenError")
-        assert.deepStrictEqual([error.reason._tag, error.code, error.retry], [
-          "ResourceExhausted",
-          "ENOMEM",
-          "after-backoff"
-        ])
-        assert.deepStrictEqual(error.local, listener.address)
+        yield* fail
+        assert.strictEqual((yield* Effect.flip(listener.accept))._tag, "ListenError")
+        const dialling = yield* Effect.forkChild(
+          Transport.connect({ ...tcp(listener.address), host: "localhost" }, { family: 4, linger: 0, tls: { ca } })
+        )
+        yield* listener.accept
+        yield* Fiber.join(dialling)
       }
     })))
 })
