@@ -100,6 +100,9 @@ export interface Listener {
    * closing a port resets those in the kernel's queue; then frees the port. Bounded to 4096 connections and 250 ms.
    * Later calls join the first.
    *
+   * **Limits**: one that the kernel establishes in the very moment of the close is reset. A client that comes while the queue
+   * is emptied is refused; by a Unix socket the platform may tell it `EAGAIN`.
+   *
    * An inherited descriptor (`fd`) is only let go: its queue belongs to the process that passed it, and who waits there is
    * served by the next one that listens. Where there is none, `ListenOptions.lastListener` has it emptied, too.
    */

@@ -24,10 +24,21 @@ import { settings } from "./settings.ts"
 const maxDrainTurns = 4096
 const maxDrainMillis = 250
 
+/**
+ * From now on the kernel establishes next to nobody: whoever comes is in its first packet still, and is refused by the close
+ * instead of reset. By a private method; without it a flood of clients keeps the queue full until the bounds.
+ */
+const narrow = (server: Net.Server): void => {
+  const handle: unknown = Reflect.get(server, "_handle")
+  const listen: unknown = typeof handle === "object" && handle !== null && Reflect.get(handle, "listen")
+  if (typeof listen === "function") Reflect.apply(listen, handle, [0])
+}
+
 /** Closing resets whoever waits in the kernel's queue, so turn the loop until a whole turn accepts nobody. */
 const closeEmpty = (server: Net.Server, accepted: () => number): Effect.Effect<void> =>
   Effect.callback((resume) => {
     const deadline = performance.now() + maxDrainMillis
+    if (server.listening) narrow(server)
     const turn = (before: number, turns: number) => {
       const now = accepted()
       const isEmpty = turns > 1 && now === before
