@@ -38,7 +38,6 @@ const narrow = (server: Net.Server): void => {
 const closeEmpty = (server: Net.Server, accepted: () => number): Effect.Effect<void> =>
   Effect.callback((resume) => {
     const deadline = performance.now() + maxDrainMillis
-    if (server.listening) narrow(server)
     const turn = (before: number, turns: number) => {
       const now = accepted()
       const isEmpty = turns > 1 && now === before
@@ -50,6 +49,12 @@ const closeEmpty = (server: Net.Server, accepted: () => number): Effect.Effect<v
       resume(Effect.void)
     }
     turn(-1, 0)
+  })
+
+const closeOwn = (server: Net.Server, accepted: () => number): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    if (server.listening) narrow(server)
+    return closeEmpty(server, accepted)
   })
 
 /** Without regard to `options.tls`. */
@@ -135,7 +140,7 @@ export const make = (
 
     const suspend = oneByOne(() =>
       fd === undefined
-        ? closeEmpty(current.server, () => came)
+        ? closeOwn(current.server, () => came)
         : Effect.fail(
           new ListenError({
             reason: new TransportReason.InvalidAddress({
@@ -157,8 +162,10 @@ export const make = (
       draining.openUnsafe()
       // The queue of an inherited descriptor stays with the process that passed it, for the next that listens.
       return Effect.flatMap(lastListener, (isLast) => {
-        const emptied = isLast && current.server.listening ? closeEmpty(current.server, () => came) : Effect.void
-        return Effect.map(emptied, () => stop(current.server))
+        // Whoever passed it has its length in their hands, too.
+        const close = fd === undefined ? closeOwn : closeEmpty
+        const closed = isLast && current.server.listening ? close(current.server, () => came) : Effect.void
+        return Effect.map(closed, () => stop(current.server))
       })
     })
 
