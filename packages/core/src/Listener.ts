@@ -68,6 +68,9 @@ export interface Listener {
   /**
    * The next connection, in the order in which they came; suspends until there is one, also while the listener is
    * suspended. The scope owns it. After `drain`, when all that had come are handed out, `Cause.Done`.
+   *
+   * **Errors**: `ListenError`, where the platform could not accept one; in its turn, and of this call alone: the next one goes
+   * on.
    */
   readonly accept: Pull.Pull<Connection, ListenError, void, Scope.Scope>
 
@@ -97,8 +100,11 @@ export interface Listener {
    * closing a port resets those in the kernel's queue; then frees the port. Bounded to 4096 connections and 250 ms.
    * Later calls join the first.
    *
+   * **Limits**: one that the kernel establishes in the very moment of the close is reset. A client that comes while the queue
+   * is emptied is refused; by a Unix socket the platform may tell it `EAGAIN`.
+   *
    * An inherited descriptor (`fd`) is only let go: its queue belongs to the process that passed it, and who waits there is
-   * served by the next one that listens.
+   * served by the next one that listens. Where there is none, `ListenOptions.lastListener` has it emptied, too.
    */
   readonly drain: Effect.Effect<void>
 
@@ -142,6 +148,11 @@ export interface ListenOptions extends ConnectionOptions {
    * **Errors**: `InvalidAddress`, where it is no listening socket, or of the other kind than the address.
    */
   readonly fd?: number | undefined
+  /**
+   * Asked by `drain`: whether nobody listens on `fd` after this listener, so that who waits in its queue has to be taken now.
+   * Default false for a descriptor that was inherited.
+   */
+  readonly lastListener?: Effect.Effect<boolean> | undefined
   /**
    * Secure each connection before `accept` gives it. Handshakes go on side by side, so that one that is slow keeps nobody
    * waiting.

@@ -7,6 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as Net from "node:net"
 import { constants } from "node:os"
+import * as Certificates from "../../../tests/support/Certificates.ts"
 import {
   anyPort,
   Blocked,
@@ -14,7 +15,6 @@ import {
   bytes,
   descriptors,
   eventually,
-  failure,
   Raw,
   reasonOf,
   received,
@@ -80,11 +80,11 @@ describe("listen", () => {
           startImmediately: true
         })
         yield* Fiber.interrupt(listen)
-        yield* eventually(() => descriptors() === open)
+        yield* eventually(() => descriptors() <= open)
       }
       // A name that is still resolving cannot be stopped: it must be closed when it listens.
       yield* Effect.sleep("50 millis")
-      assert.strictEqual(descriptors(), open)
+      assert.isAtMost(descriptors(), open)
       yield* Transport.listen({ host: "127.0.0.1", port })
     })))
 })
@@ -197,24 +197,59 @@ it.live("serves a socket that comes by the platform's event, as from another pro
   })))
 
 describe("an error of the platform", () => {
-  it.live("ends accept with it, after those who had come", () =>
+  it.live("fails one accept, in its turn: who comes before and after it is served", () =>
     bounded(Effect.gen(function*() {
       const seen = yield* sockets
       const { listener } = yield* inScope()
-      yield* Raw.connect(listener.address)
-      yield* eventually(() => seen.length === 2)
       // The platform's own callback for accept(2); nothing that a test may do makes the kernel fail.
-      serverAt(listener.address)._handle.onconnection(-constants.errno.ENOMEM, undefined)
-      yield* listener.accept
+      const fail = (code: "ENOMEM" | "ENOBUFS") =>
+        serverAt(listener.address)._handle.onconnection(-constants.errno[code], undefined)
+      const come = Effect.gen(function*() {
+        const before = seen.length
+        const peer = yield* Raw.connect(listener.address)
+        // Both ends.
+        yield* eventually(() => seen.length === before + 2)
+        return peer.socket.localPort!
+      })
+      const ports = [yield* come]
+      fail("ENOMEM")
+      ports.push(yield* come)
+      fail("ENOBUFS")
+      ports.push(yield* come)
+      const next = Effect.match(listener.accept, {
+        onSuccess: ({ remote }) => tcp(remote).port,
+        onFailure: (error) => {
+          assert(error._tag === "ListenError")
+          assert.deepStrictEqual([error.reason._tag, error.retry], ["ResourceExhausted", "after-backoff"])
+          assert.deepStrictEqual(error.local, listener.address)
+          return error.code
+        }
+      })
+      const items: Array<unknown> = []
+      for (let i = 0; i < 5; i++) items.push(yield* next)
+      assert.deepStrictEqual(items, [ports[0], "ENOMEM", ports[1], "ENOBUFS", ports[2]])
+      // It is not the end.
+      fail("ENOMEM")
+      yield* listener.drain
+      assert.strictEqual(yield* next, "ENOMEM")
+      assert.isTrue(isEnd(yield* Effect.exit(listener.accept)))
+    })))
+
+  it.live("before TLS fails one accept, too", () =>
+    bounded(Effect.gen(function*() {
+      const { ca, server } = Certificates
+      const { listener } = yield* inScope({ tls: { identity: server } })
+      const fail = Effect.sync(() =>
+        serverAt(listener.address)._handle.onconnection(-constants.errno.ENOMEM, undefined)
+      )
       for (let i = 0; i < 2; i++) {
-        const error = yield* failure(listener.accept)
-        assert(error._tag === "ListenError")
-        assert.deepStrictEqual([error.reason._tag, error.code, error.retry], [
-          "ResourceExhausted",
-          "ENOMEM",
-          "after-backoff"
-        ])
-        assert.deepStrictEqual(error.local, listener.address)
+        yield* fail
+        assert.strictEqual((yield* Effect.flip(listener.accept))._tag, "ListenError")
+        const dialling = yield* Effect.forkChild(
+          Transport.connect({ ...tcp(listener.address), host: "localhost" }, { family: 4, linger: 0, tls: { ca } })
+        )
+        yield* listener.accept
+        yield* Fiber.join(dialling)
       }
     })))
 })
@@ -282,6 +317,34 @@ describe("drain", () => {
       const start = performance.now()
       yield* listener.drain
       assert.isBelow(performance.now() - start, 2000)
+    })))
+
+  it.live("a flood of clients that never stop to come: refused or served, not reset", () =>
+    bounded(Effect.gen(function*() {
+      const count = 400
+      const { listener } = yield* inScope()
+      yield* Effect.forkScoped(Effect.forever(Effect.flatMap(
+        listener.accept,
+        (connection) =>
+          Effect.forkScoped(Effect.ignore(Effect.andThen(connection.send(bytes("hello")), connection.close())))
+      )))
+      const floods = yield* Effect.forEach([1, 2], () => Blocked.flood(tcp(listener.address), count))
+      yield* Effect.repeat(Effect.andThen(Effect.sleep("5 millis"), listener.counters), {
+        until: ({ accepted }) => accepted > 2 * count
+      })
+      yield* listener.drain
+      const all: Record<string, number> = {}
+      for (const { tally } of floods) {
+        for (const [how, times] of Object.entries(yield* tally)) all[how] = (all[how] ?? 0) + times
+      }
+      const { ECONNREFUSED = 0, answered = 0, ...lost } = all
+      const { accepted } = yield* listener.counters
+      assert.strictEqual(answered, accepted)
+      // One at most where the machine has time; where it is busy, 250 ms end before the queue does (seen: 84). Were new ones
+      // still let in, it would be full: over 400.
+      const lostCount = Object.values(lost).reduce((sum, times) => sum + times, 0)
+      assert.isAtMost(lostCount, 255, JSON.stringify(all))
+      assert.strictEqual(ECONNREFUSED + lostCount, 2 * count)
     })))
 
   it.live("hands out what waits, then accept is at its end", () =>

@@ -18,12 +18,12 @@ export interface DrainReport {
   readonly rejected: number
   /** Had to be drained. */
   readonly open: number
-  /** Ended by themselves within the deadline. */
+  /** Ended by themselves within the deadline: after the goodbye, or because reading was over. */
   readonly finished: number
   /** Were interrupted at the deadline and closed with FIN within `drainLinger`. */
   readonly interrupted: number
   /** Were reset, at the deadline or after `drainLinger`. */
   readonly reset: number
-  /** From the beginning of the stop to its end, the delay before it included. */
+  /** From the beginning of the stop to its end, `preStopDelay` and `goodbye` included. */
   readonly durationMillis: number
 }

@@ -51,12 +51,29 @@ export interface Peer<in P> {
 }
 
 /**
- * How requests are answered.
+ * What a client is told when the server drains, so that it sends no more, reads its answers and leaves: as GOAWAY of HTTP/2,
+ * 421 of SMTP.
  *
  * @category options
  * @since 0.1.0
  */
-export interface RespondOptions extends Greeting.GreetingOptions {
+export interface GoodbyeOptions<out Out> {
+  /**
+   * Sent once, as soon as the connection knows that the server drains, between two messages: answers that are still being
+   * made follow it. `ServerOptions.goodbye` says for how long its requests are read after that. Default: nothing is said.
+   *
+   * **Errors**: one that the codec refuses ends the connection with its `MessageError`.
+   */
+  readonly goodbye?: () => Out
+}
+
+/**
+ * How requests are answered. What says goodbye is a push.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface RespondOptions<out P = never> extends Greeting.GreetingOptions, GoodbyeOptions<P> {
   /**
    * Requests by id that are answered at a time; while there are as many, nothing is read, neither requests nor what cancels
    * them. Default 1024, as many as our client has in flight.
@@ -82,58 +99,85 @@ export interface RespondOptions extends Greeting.GreetingOptions {
  * @category constructors
  * @since 0.1.0
  */
-export const respond: {
-  <Hello, Agreed, Refusal, Req, Res, Err, P, R = never>(
-    greeting: Greeting.Greeting<Hello, Agreed, Refusal, Req, Res, Err, P>,
-    answer: (request: Req, peer: Peer<P>) => Effect.Effect<Res, Err, R>,
-    options?: RespondOptions
-  ): Handler<HandlerError | Protocol.DuplicateRequest | Refusal | Greeting.GreetingError, R>
-  <Req, Res, Err, P, R = never>(
-    exchange: Protocol.Exchange<Req, Res, Err, P>,
-    answer: (request: Req, peer: Peer<P>) => Effect.Effect<Res, Err, R>,
-    options?: RespondOptions
-  ): Handler<HandlerError | Protocol.DuplicateRequest, R>
-  <Req, Res, E = never, R = never>(
-    protocol: Protocol.Protocol<Req, Res>,
-    answer: (request: Req) => Effect.Effect<Res, E, R>,
-    options?: Framed.FramedOptions
-  ): Handler<E | HandlerError, R>
-} = <Hello, Agreed, Refusal, Req, Res, Err, P, R>(
+export function respond<Hello, Agreed, Refusal, Req, Res, Err, P, R = never>(
+  greeting: Greeting.Greeting<Hello, Agreed, Refusal, Req, Res, Err, P>,
+  answer: (request: Req, peer: Peer<P>) => Effect.Effect<Res, Err, R>,
+  options?: RespondOptions<NoInfer<P>>
+): Handler<HandlerError | Protocol.DuplicateRequest | Refusal | Greeting.GreetingError, R>
+/**
+ * Answers each request of an exchange.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export function respond<Req, Res, Err, P, R = never>(
+  exchange: Protocol.Exchange<Req, Res, Err, P>,
+  answer: (request: Req, peer: Peer<P>) => Effect.Effect<Res, Err, R>,
+  options?: RespondOptions<NoInfer<P>>
+): Handler<HandlerError | Protocol.DuplicateRequest, R>
+/**
+ * Answers each request of a protocol that has nothing but requests and answers: what says goodbye is of the answers' type.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export function respond<Req, Res, E = never, R = never>(
+  protocol: Protocol.Protocol<Req, Res>,
+  answer: (request: Req) => Effect.Effect<Res, E, R>,
+  options?: Framed.FramedOptions & GoodbyeOptions<NoInfer<Res>>
+): Handler<E | HandlerError, R>
+export function respond<Hello, Agreed, Refusal, Req, Res, Err, P, R>(
   protocol:
     | Greeting.Greeting<Hello, Agreed, Refusal, Req, Res, Err, P>
     | Protocol.Exchange<Req, Res, Err, P>
     | Protocol.Protocol<Req, Res>,
   answer: (request: Req, peer: Peer<P>) => Effect.Effect<Res, Err, R>,
-  options: RespondOptions = {}
-): Handler<Err | HandlerError | Protocol.DuplicateRequest | Refusal | Greeting.GreetingError, R> =>
-(connection) => {
-  if ("speak" in protocol) {
-    return Progress.Progress.pipe(
-      // The hello is the first frame: one clock is enough.
-      Effect.map((progress) =>
-        Progress.isKept(progress) ? { greetingTimeout: Duration.infinity, ...options } : options
-      ),
-      Effect.flatMap((options) => Greeting.welcome(protocol, connection, options)),
-      Effect.flatMap(({ exchange, framed }) => converse(framed, exchange, answer, options))
-    )
+  options: RespondOptions<P> & GoodbyeOptions<Res> = {}
+): Handler<Err | HandlerError | Protocol.DuplicateRequest | Refusal | Greeting.GreetingError, R> {
+  return (connection) => {
+    if ("speak" in protocol) {
+      return Progress.Progress.pipe(
+        // The hello is the first frame: one clock is enough.
+        Effect.map((progress) =>
+          Progress.isKept(progress) ? { greetingTimeout: Duration.infinity, ...options } : options
+        ),
+        Effect.flatMap((options) => Greeting.welcome(protocol, connection, options)),
+        Effect.flatMap(({ exchange, framed }) => converse(framed, exchange, answer, options))
+      )
+    }
+    if ("answers" in protocol) {
+      return converse(Framed.make(connection, protocol.server, options), protocol, answer, options)
+    }
+    const peer: Peer<P> = { connection, push: () => Effect.die(new Error("this protocol has no pushes")) }
+    const framed = Framed.make(connection, protocol.server, options)
+    return saying(framed, options.goodbye, inOrder(framed, protocol.server, (it) => answer(it, peer)))
   }
-  if ("answers" in protocol) {
-    return converse(Framed.make(connection, protocol.server, options), protocol, answer, options)
-  }
-  const peer: Peer<P> = { connection, push: () => Effect.die(new Error("this protocol has no pushes")) }
-  return inOrder(Framed.make(connection, protocol.server, options), protocol.server, (it) => answer(it, peer))
 }
+
+/** Beside what is done with the connection; it costs nothing where there is nothing to say. */
+const saying = <In, Out, E, R>(
+  framed: Framed.Framed<In, Out>,
+  goodbye: (() => Out) | undefined,
+  serve: Effect.Effect<void, E, R>
+): Effect.Effect<void, E | HandlerError, R> =>
+  goodbye === undefined ? serve : Effect.raceFirst(
+    serve,
+    Effect.andThen(framed.connection.draining, () => Effect.andThen(framed.send(goodbye()), Effect.never))
+  )
 
 const converse = <Req, Res, Err, P, R>(
   framed: Framed.Framed<Protocol.Call<Req>, Protocol.Reply<Res, Err, P>>,
   exchange: Protocol.Exchange<Req, Res, Err, P>,
   answer: (request: Req, peer: Peer<P>) => Effect.Effect<Res, Err, R>,
-  { concurrency = 1024 }: RespondOptions
+  { concurrency = 1024, goodbye }: RespondOptions<P>
 ): Effect.Effect<void, HandlerError | Protocol.DuplicateRequest, R> => {
-  if (exchange.answers === "by-id") return answerById(framed, exchange.server, answer, concurrency)
+  const say = goodbye === undefined ? undefined : () => ({ _tag: "Push", push: goodbye() }) as const
+  if (exchange.answers === "by-id") {
+    return saying(framed, say, answerById(framed, exchange.server, answer, concurrency))
+  }
   const { connection } = framed
   const peer: Peer<P> = { connection, push: (push) => framed.send({ _tag: "Push", push }) }
-  return inOrder(
+  const serve = inOrder(
     framed,
     exchange.server,
     (call): Effect.Effect<Protocol.Reply<Res, Err, P>, never, R> => {
@@ -145,6 +189,7 @@ const converse = <Req, Res, Err, P, R>(
       })
     }
   )
+  return saying(framed, say, serve)
 }
 
 const inOrder = <Req, Res, E, R>(

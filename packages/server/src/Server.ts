@@ -6,9 +6,10 @@
  *
  * draining  1. announced   not ready any more; everything goes on for `preStopDelay`
  *           2. emptying    `Connection.draining` resolves; the kernel's queue is emptied, then the port is closed
- *           3. closing     each connection stops reading at its moment of `closeSpread`; what had arrived is still handled and
+ *           3. leaving     connections are read for `goodbye`, or until they have ended by themselves
+ *           4. closing     each connection stops reading at its moment of `closeSpread`; what had arrived is still handled and
  *                          answered, then the handler ends, and its connection closes gracefully
- *           4. resetting   at the deadline what is left is interrupted, and reset after `drainLinger`
+ *           5. resetting   at the deadline what is left is interrupted, and reset after `drainLinger`
  * ```
  *
  * A connection is idle if its handler has nothing to do once it stops reading: no message is being handled and no byte waits.
@@ -97,6 +98,12 @@ export interface ServerOptions extends Omit<Listener.ListenOptions, "deferTls">,
    * How long a stop only says that the server is not ready, and serves as before: for load balancers to notice. Default 0.
    */
   readonly preStopDelay?: Duration.Input
+  /**
+   * How long a stop goes on reading once connections know of it (`Connection.draining`), or until they have ended by
+   * themselves: for clients to read the goodbye of the protocol, `RespondOptions.goodbye`, to have what they sent before
+   * that answered, and to leave. NATS calls it the lame duck's grace period. Should be less than the deadline. Default 0.
+   */
+  readonly goodbye?: Duration.Input
   /**
    * Over how long a stop spreads the moments at which connections stop reading, in random order, so that their clients do
    * not come back all at once. Should be less than the deadline. Default 0.

@@ -16,13 +16,14 @@ import type { ProxyError } from "./ProxyProtocol.ts"
  * - `announced`: the server is not ready any more, and serves as before until `preStopDelay` is over.
  * - `emptying`: connections know that it drains (`Connection.draining`), the kernel's queue is emptied, then the port is
  *   closed.
+ * - `leaving`: connections go on until `goodbye` is over, or they have ended by themselves; left out where that is 0.
  * - `closing`: connections stop reading, one after the other over `closeSpread`; handlers finish.
  * - `resetting`: the deadline is over; handlers are interrupted, and what does not end is reset.
  *
  * @category models
  * @since 0.1.0
  */
-export type DrainStep = "announced" | "emptying" | "closing" | "resetting"
+export type DrainStep = "announced" | "emptying" | "leaving" | "closing" | "resetting"
 
 /**
  * Where a server is in its life.

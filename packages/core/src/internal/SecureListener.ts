@@ -3,6 +3,7 @@ import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberSet from "effect/FiberSet"
+import * as Latch from "effect/Latch"
 import * as Pull from "effect/Pull"
 import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
@@ -23,7 +24,9 @@ export const make = (
   { backlog = 511, onShed }: ListenOptions
 ): Effect.Effect<Listener, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const ready = yield* Queue.unbounded<Secured, ListenError | Cause.Done>()
+    const ready = yield* Queue.unbounded<Exit.Exit<Secured, ListenError>, Cause.Done>()
+    /** An error waits to be told of, alone: until then nobody is accepted. */
+    const told = Latch.makeUnsafe(true)
     /** In a handshake, or done and not accepted. */
     let waiting = 0
     let shed = 0
@@ -32,7 +35,7 @@ export const make = (
       Effect.suspend(() => {
         const left: Array<Effect.Effect<void>> = []
         for (let next = Queue.takeUnsafe(ready); next?._tag === "Success"; next = Queue.takeUnsafe(ready)) {
-          left.push(end(next.value))
+          if (Exit.isSuccess(next.value)) left.push(end(next.value.value))
         }
         Queue.endUnsafe(ready)
         return Effect.all(left, { concurrency: "unbounded", discard: true })
@@ -44,7 +47,7 @@ export const make = (
       Effect.mapError(tls, (reason) => new HandshakeError({ reason, local, remote }))
     const secure = (secured: Secured) =>
       Effect.flatMap(asked(secured), (server) => secured.connection.upgradeTls({ server })).pipe(
-        Effect.map(() => void Queue.offerUnsafe(ready, secured)),
+        Effect.map(() => void Queue.offerUnsafe(ready, Exit.succeed(secured))),
         Effect.catch((error) =>
           Effect.suspend(() => {
             waiting--
@@ -68,14 +71,16 @@ export const make = (
     }
     const acceptOne = Effect.uninterruptibleMask((restore) => {
       const scope = Scope.makeUnsafe()
-      return Effect.flatMap(
-        restore(Scope.provide(listener.accept, scope)),
-        (connection) => admit({ connection, scope })
+      return restore(Effect.andThen(told.await, Scope.provide(listener.accept, scope))).pipe(
+        Effect.flatMap((connection) => admit({ connection, scope })),
+        Effect.catchIf((error) => error._tag === "ListenError", (error) => {
+          told.closeUnsafe()
+          return Queue.offer(ready, Exit.fail(error))
+        })
       )
     })
     yield* Effect.forever(acceptOne, { disableYield: true }).pipe(
       Pull.catchDone(() => Effect.andThen(FiberSet.awaitEmpty(handshakes), Queue.end(ready))),
-      Effect.catch((error: ListenError) => Queue.fail(ready, error)),
       Effect.forkScoped
     )
 
@@ -83,7 +88,9 @@ export const make = (
       ...listener,
       accept: Effect.uninterruptibleMask((restore) =>
         Effect.gen(function*() {
-          const { connection, scope } = yield* restore(Queue.take(ready))
+          const came = yield* restore(Queue.take(ready))
+          if (Exit.isFailure(came)) told.openUnsafe()
+          const { connection, scope } = yield* came
           waiting--
           yield* Effect.addFinalizer((exit) => Scope.close(scope, exit))
           return connection

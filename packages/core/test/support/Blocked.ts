@@ -76,3 +76,33 @@ export const clients = (
     })
     return { outcomes: Effect.promise(() => outcomes) }
   })
+
+/** Clients of another thread that come again as soon as they are served, until they are refused; then how they were, by count. */
+export const flood = (
+  address: Address.TcpAddress,
+  count: number
+): Effect.Effect<{ readonly tally: Effect.Effect<Readonly<Record<string, number>>> }, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const thread = yield* worker(
+      `const { address, count } = workerData
+       const tally = {}
+       let open = count
+       const visit = () => {
+         let answered = false
+         let how = "lost"
+         const socket = Net.connect(address)
+         socket.on("data", () => { answered = true })
+         socket.on("error", ({ code }) => { how = code })
+         socket.on("close", () => {
+           if (answered) how = "answered"
+           tally[how] = (tally[how] ?? 0) + 1
+           if (answered) setImmediate(visit)
+           else if (--open === 0) parentPort.postMessage(tally)
+         })
+       }
+       for (let i = 0; i < count; i++) visit()`,
+      { address, count }
+    )
+    const tally = new Promise<Readonly<Record<string, number>>>((resolve) => thread.once("message", resolve))
+    return { tally: Effect.promise(() => tally) }
+  })

@@ -25,7 +25,7 @@ export const drain = <R>({ clock, handedOut, listener, options, serving, watch }
   readonly options: ServerOptions
 }): Effect.Effect<DrainReport> =>
   Effect.gen(function*() {
-    const { closeSpread = 0, drainDeadline = "15 seconds", drainLinger = 0, preStopDelay = 0 } = options
+    const { closeSpread = 0, drainDeadline = "15 seconds", drainLinger = 0, goodbye = 0, preStopDelay = 0 } = options
     const millis = (input: Duration.Input) => Duration.toMillis(Duration.fromInputUnsafe(input))
     const now = () => clock.currentTimeMillisUnsafe()
     const began = now()
@@ -39,6 +39,10 @@ export const drain = <R>({ clock, handedOut, listener, options, serving, watch }
     move("emptying")
     yield* listener.drain
     yield* inTime(handedOut)
+    if (millis(goodbye) > 0) {
+      move("leaving")
+      yield* inTime(Effect.asVoid(Effect.timeoutOption(serving.empty, goodbye)))
+    }
     move("closing")
     serving.close()
     const served = [...serving.entries].filter(({ phase }) => phase === "served")

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { Transport, type TransportError } from "@framewire/core"
+import type { Transport, TransportError } from "@framewire/core"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -11,7 +11,6 @@ import type * as Scope from "effect/Scope"
 import type { DrainReport } from "../DrainReport.ts"
 import type { Handler } from "../Handler.ts"
 import * as Server from "../Server.ts"
-import { emptying } from "./internal/emptying.ts"
 import { descriptor, type FromWorker, Place, ToWorker, variable } from "./internal/messages.ts"
 import { NotAWorker } from "./WorkerError.ts"
 
@@ -21,7 +20,10 @@ import { NotAWorker } from "./WorkerError.ts"
  * @category options
  * @since 0.1.0
  */
-export type WorkerOptions = Omit<Server.ServerOptions, "address" | "fd" | "ipv6Only" | "reusePort">
+export type WorkerOptions = Omit<
+  Server.ServerOptions,
+  "address" | "fd" | "ipv6Only" | "lastListener" | "reusePort"
+>
 
 // What else the process does must not keep it long once it has drained and is alone.
 const patience = 5000
@@ -118,10 +120,8 @@ export const run = <E, R>(
   Effect.gen(function*() {
     const address = yield* place
     const { drain, isLast } = yield* asked
-    const transport = emptying(yield* Transport.Transport, isLast)
-    const server = yield* Server.make({ ...options, address, fd: descriptor }, handler).pipe(
-      Effect.provideService(Transport.Transport, transport)
-    )
+    const lastListener = Effect.sync(isLast)
+    const server = yield* Server.make({ ...options, address, fd: descriptor, lastListener }, handler)
     // However this ends: interrupted, too.
     yield* Effect.addFinalizer(() =>
       server.stop.pipe(Effect.flatMap((report) => tell({ _tag: "Drained", report })), Effect.andThen(leave))

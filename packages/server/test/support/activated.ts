@@ -1,6 +1,6 @@
 // node activated.ts server|workers: a service that systemd starts with its socket, and that drains at SIGTERM. Prints its
 // process when it serves, and at the end what became of its connections.
-import { SocketActivation } from "@framewire/core/node"
+import { NodeTransport, SocketActivation } from "@framewire/core/node"
 import { Server } from "@framewire/server"
 import { Workers } from "@framewire/server/node"
 import * as Effect from "effect/Effect"
@@ -17,9 +17,9 @@ await Effect.runPromise(
     const [{ fd }] = yield* SocketActivation.descriptors
     const stop = process.argv[2] === "workers"
       ? Effect.map((yield* Workers.make({ address, fd, entry, workers: 2 })).stop, ({ total }) => total)
-      : (yield* Server.make({ address, fd, drainDeadline: "5 seconds" }, goodbye.handler)).stop
+      : (yield* Server.make({ address, fd, ...goodbye.options }, goodbye.handler)).stop
     yield* say({ pid: process.pid })
     yield* asked
     yield* say({ report: yield* stop })
-  }).pipe(Effect.scoped, Effect.provide(goodbye.layer))
+  }).pipe(Effect.scoped, Effect.provide(NodeTransport.layer))
 )

@@ -1,4 +1,5 @@
 // A worker that echoes; its argument says what is wrong with it.
+import { NodeTransport } from "@framewire/core/node"
 import { Worker } from "@framewire/server/node"
 import * as Effect from "effect/Effect"
 import { existsSync } from "node:fs"
@@ -19,8 +20,8 @@ if (fault === "hangs") {
 } else {
   await Effect.runPromise(
     Worker.run(
-      { drainDeadline: fault === "stays" ? "1 minute" : "5 seconds" },
+      { ...goodbye.options, ...fault === "stays" ? { drainDeadline: "1 minute" } : {} },
       fault === "stays" ? () => Effect.never : goodbye.handler
-    ).pipe(Effect.provide(goodbye.layer))
+    ).pipe(Effect.provide(NodeTransport.layer))
   )
 }

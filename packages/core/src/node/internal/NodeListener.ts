@@ -1,6 +1,7 @@
 // A Listener on net.Server: on one after the other, because each suspension ends one.
-import * as Cause from "effect/Cause"
+import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
@@ -23,6 +24,16 @@ import { settings } from "./settings.ts"
 const maxDrainTurns = 4096
 const maxDrainMillis = 250
 
+/**
+ * From now on the kernel establishes next to nobody: whoever comes is in its first packet still, and is refused by the close
+ * instead of reset. By a private method; without it a flood of clients keeps the queue full until the bounds.
+ */
+const narrow = (server: Net.Server): void => {
+  const handle: unknown = Reflect.get(server, "_handle")
+  const listen: unknown = typeof handle === "object" && handle !== null && Reflect.get(handle, "listen")
+  if (typeof listen === "function") Reflect.apply(listen, handle, [0])
+}
+
 /** Closing resets whoever waits in the kernel's queue, so turn the loop until a whole turn accepts nobody. */
 const closeEmpty = (server: Net.Server, accepted: () => number): Effect.Effect<void> =>
   Effect.callback((resume) => {
@@ -40,6 +51,12 @@ const closeEmpty = (server: Net.Server, accepted: () => number): Effect.Effect<v
     turn(-1, 0)
   })
 
+const closeOwn = (server: Net.Server, accepted: () => number): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    if (server.listening) narrow(server)
+    return closeEmpty(server, accepted)
+  })
+
 /** Without regard to `options.tls`. */
 export const make = (
   hub: LifecycleHub,
@@ -47,10 +64,10 @@ export const make = (
   options: ListenOptions
 ): Effect.Effect<Listener, ListenError, Scope.Scope> =>
   Effect.gen(function*() {
-    const { fd, onShed } = options
+    const { fd, lastListener = Effect.succeed(fd === undefined), onShed } = options
     const backlog = options.backlog ?? 511
     const connectionSettings = settings(options)
-    const arrived = yield* Queue.make<NodeConnection, ListenError | Cause.Done>({
+    const arrived = yield* Queue.make<Exit.Exit<NodeConnection, ListenError>, Cause.Done>({
       capacity: backlog,
       strategy: "dropping"
     })
@@ -65,7 +82,7 @@ export const make = (
       hub.moved(connection, undefined, ConnectionState.open)
       const reason = descriptorBudget.isShort()
         ? "descriptors"
-        : Queue.offerUnsafe(arrived, connection)
+        : Queue.offerUnsafe(arrived, Exit.succeed(connection))
         ? undefined
         : "backlog"
       if (reason === undefined) return
@@ -100,7 +117,7 @@ export const make = (
           // What is still there nobody will accept.
           const waiting: Array<Effect.Effect<unknown>> = []
           for (let next = Queue.takeUnsafe(arrived); next?._tag === "Success"; next = Queue.takeUnsafe(arrived)) {
-            waiting.push(next.value.abort)
+            if (Exit.isSuccess(next.value)) waiting.push(next.value.value.abort)
           }
           return Effect.all(waiting, { concurrency: "unbounded", discard: true })
         }),
@@ -108,12 +125,12 @@ export const make = (
     )
     const bound = current.server.address()
     if (typeof bound === "object" && bound !== null) address = { host: bound.address, port: bound.port }
+    // The socket goes on accepting. Where the queue is full, one more error says nothing new.
     const watch = (server: Net.Server) =>
-      server.on("error", (cause) =>
-        Queue.failCauseUnsafe(
-          arrived,
-          Cause.fail(new ListenError({ reason: TransportReason.fromCause(cause), local: address }))
-        ))
+      server.on("error", (cause) => {
+        const error = new ListenError({ reason: TransportReason.fromCause(cause), local: address })
+        Queue.offerUnsafe(arrived, Exit.fail(error))
+      })
     watch(current.server)
 
     // One after the other, and each to its end: a drain that is interrupted has drained all the same. None waits long.
@@ -123,7 +140,7 @@ export const make = (
 
     const suspend = oneByOne(() =>
       fd === undefined
-        ? closeEmpty(current.server, () => came)
+        ? closeOwn(current.server, () => came)
         : Effect.fail(
           new ListenError({
             reason: new TransportReason.InvalidAddress({
@@ -143,16 +160,23 @@ export const make = (
     )
     const drain = oneByOne(() => {
       draining.openUnsafe()
-      return Effect.map(
-        // The queue of an inherited descriptor stays with the process that passed it, for the next that listens.
-        fd === undefined && current.server.listening ? closeEmpty(current.server, () => came) : Effect.void,
-        () => stop(current.server)
-      )
+      // The queue of an inherited descriptor stays with the process that passed it, for the next that listens.
+      return Effect.flatMap(lastListener, (isLast) => {
+        // Whoever passed it has its length in their hands, too.
+        const close = fd === undefined ? closeOwn : closeEmpty
+        const closed = isLast && current.server.listening ? close(current.server, () => came) : Effect.void
+        return Effect.map(closed, () => stop(current.server))
+      })
     })
 
-    const accept = Effect.acquireRelease(Queue.take(arrived), (connection) => connection.close(), {
-      interruptible: true
-    })
+    // A connection is its scope's before anything else can happen.
+    const accept = Effect.flatten(
+      Effect.acquireRelease(
+        Queue.take(arrived),
+        (taken) => Exit.isSuccess(taken) ? taken.value.close() : Effect.void,
+        { interruptible: true }
+      )
+    )
     const counters = Effect.sync(() => ({ accepted: came - shed, shed }))
     const freeDescriptors = Effect.sync(descriptorBudget.free)
     return { address, accept, suspend, resume, drain, counters, freeDescriptors }
