@@ -53,7 +53,7 @@ export const make = (): FakeTransport => {
     local: address,
     remote: address,
     receive: Queue.take(arrived),
-    lendEach: (handle) =>
+    receiveEach: (handle) =>
       Effect.flatMap(Queue.take(arrived), handle).pipe(Effect.forever, Pull.catchDone(() => Effect.void)),
     send: (bytes) => sendAll([bytes]),
     sendAll,
