@@ -32,7 +32,8 @@ import type { Ending, Status } from "./Status.ts"
  */
 export interface Requests<in Req, out Res, out Err = never> {
   /**
-   * Sends a request and suspends until its answer is there. Requests of the same turn go out in one write.
+   * Sends a request and suspends until its answer is there. Requests of the same turn go out in one write, for which they are
+   * encoded when the turn ends: do not change them before.
    *
    * Interruption gives up waiting, and tells the server so if the protocol can; the answer, when it comes, is dropped and no
    * other is mistaken for it. Until then the request is in flight.

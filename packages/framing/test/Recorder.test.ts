@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type Connection, Transport } from "@framewire/core"
+import { NodeTransport } from "@framewire/core/node"
 import { type MemoryNetwork, MemoryTransport } from "@framewire/core/testing"
 import { Codec, Framed, LengthPrefixed, Lines } from "@framewire/framing"
 import { Recorder, Vector } from "@framewire/framing/testing"
@@ -41,6 +42,28 @@ const named = { id: "a-1", source: "a test" }
 const stored = (vector: Vector.Vector): Vector.Vector => JSON.parse(JSON.stringify(vector)) as Vector.Vector
 
 describe("Recorder", () => {
+  it.live("records by every form, on a real socket too, and the rest of the connection is as it was", () =>
+    Effect.gen(function*() {
+      for (const form of ["receive", "receiveEach", "lendEach"] as const) {
+        const listener = yield* Transport.listen({ host: "127.0.0.1", port: 0 })
+        const client = yield* Transport.connect(listener.address)
+        const recorder = yield* Recorder.record(yield* listener.accept, { ...named, codec: u16, spec })
+        const { connection } = recorder
+        yield* client.send(Uint8Array.of(0, 2, 65, 66))
+        yield* client.shutdownWrite
+        if (form === "receive") {
+          yield* Effect.flatMap(connection.receive, connection.sendAll)
+          yield* Effect.exit(connection.receive)
+        } else yield* connection[form](connection.sendAllUnsafe)
+        yield* connection.shutdownWrite
+        const echo = yield* client.receive
+        assert.deepStrictEqual(echo.flatMap((chunk) => [...chunk]), [0, 2, 65, 66])
+        assert.strictEqual((yield* connection.close())._tag, "Graceful")
+        const { chunks, eof, note } = yield* recorder.vector
+        assert.deepStrictEqual({ chunks, eof, note }, { chunks: ["00024142"], eof: true, note: undefined }, form)
+      }
+    }).pipe(Effect.scoped, Effect.provide(NodeTransport.layer), Effect.timeout("10 seconds")))
+
   it.effect("what a connection received is a vector, which gives the same again", () =>
     between({ rechunk: 7, latency: ["1 millis", "5 millis"] })(({ client, server }) =>
       Effect.gen(function*() {

@@ -9,7 +9,7 @@
  *
  * @since 0.1.0
  */
-import type { Connection } from "@framewire/core"
+import { type Connection, TransportError } from "@framewire/core"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -80,8 +80,14 @@ const make = (connection: Connection.Connection, options: RecorderOptions, now: 
     }
     size += chunk.length
     // A copy, because the chunk is the receiver's, and may be a small part of a large buffer.
-    chunks.push(chunk.slice())
+    chunks.push(new Uint8Array(chunk))
     times.push(now() - began)
+  }
+
+  const failed = (cause: Cause.Cause<unknown>): void => {
+    const error = Cause.squash(cause)
+    // A handler's failure is not the connection's.
+    if (error instanceof TransportError.ReceiveError) failure ??= String(error)
   }
 
   const receive: Connection.Connection["receive"] = Effect.withFiber((fiber) => {
@@ -97,14 +103,49 @@ const make = (connection: Connection.Connection, options: RecorderOptions, now: 
         return Cause.done()
       },
       onFailure: (cause) => {
-        failure ??= Cause.hasInterruptsOnly(cause) ? undefined : String(Cause.squash(cause))
+        failed(cause)
         return Effect.failCause(cause)
       }
     })
   })
+  const each = (each: Connection.Each): Connection.Each => (handle) =>
+    each((batch) => {
+      batch.forEach(keep)
+      return handle(batch)
+    }).pipe(
+      Effect.tap(() =>
+        Effect.sync(() => {
+          eof = true
+        })
+      ),
+      Effect.tapCause((cause) => Effect.sync(() => failed(cause)))
+    )
 
+  // By name: those of a class are not its own.
+  const { abort, close, closed, draining, id: number, local, remote, send, sendAll, sendAllUnsafe } = connection
+  const { shutdownRead, shutdownWrite, state, tls, traffic, upgradeTls } = connection
   return {
-    connection: { ...connection, receive },
+    connection: {
+      abort,
+      close,
+      closed,
+      draining,
+      id: number,
+      local,
+      remote,
+      send,
+      sendAll,
+      sendAllUnsafe,
+      shutdownRead,
+      shutdownWrite,
+      state,
+      tls,
+      traffic,
+      upgradeTls,
+      receive,
+      receiveEach: each(connection.receiveEach),
+      lendEach: each(connection.lendEach)
+    },
     vector: Effect.sync(() => {
       const ends = eof && lost === 0
       const notes = [
