@@ -28,6 +28,8 @@ export const make = (connection: Connection.Connection, load: Load) => {
   let sent = 0
   let back = 0
   let waiting: (() => void) | undefined
+  /** Nothing more will be sent. */
+  let isOver = () => now() >= until
 
   const next = (due: number) => {
     dues[sent % depth] = due
@@ -52,8 +54,10 @@ export const make = (connection: Connection.Connection, load: Load) => {
         load.answered(dues[back % depth] ?? time, time)
         back++
       }
-      if (back === sent) waiting?.()
-      return react(frames.length)
+      const reaction = react(frames.length)
+      // Not before: the clock may not have come to the end when somebody waits for it.
+      if (back === sent && isOver()) waiting?.()
+      return reaction
     }).pipe(
       Effect.mapError(CommandError.failure),
       Effect.andThen(
@@ -74,6 +78,7 @@ export const make = (connection: Connection.Connection, load: Load) => {
     }),
     /** Open loop: frame `i` is due at `dueOf(i)`, and its latency counts from then, whatever the server does. */
     open: (dueOf: (frame: number) => number) => {
+      isOver = () => dueOf(sent) >= until
       const send: Effect.Effect<void, { readonly message: string }> = Effect.suspend(() => {
         const time = now()
         const frames: Array<Uint8Array> = []
@@ -85,7 +90,7 @@ export const make = (connection: Connection.Connection, load: Load) => {
     },
     /** Suspends until all that was sent is back. */
     settled: Effect.callback<void>((resume) => {
-      if (back === sent) resume(Effect.void)
+      if (back === sent && isOver()) resume(Effect.void)
       else waiting = () => resume(Effect.void)
     }),
     get missing(): number {
