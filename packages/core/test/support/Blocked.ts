@@ -91,6 +91,8 @@ export const flood = (
          let answered = false
          let how = "lost"
          const socket = Net.connect(address)
+         // Whose last ACK a full queue has dropped hears RST only when it says something.
+         socket.on("connect", () => socket.write("?"))
          socket.on("data", () => { answered = true })
          socket.on("error", ({ code }) => { how = code })
          socket.on("close", () => {
