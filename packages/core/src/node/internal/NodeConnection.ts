@@ -379,7 +379,8 @@ export class NodeConnection implements Connection, Sweeper.Waiting, Filler {
 
   /** The chunk is ours for this call. */
   onRead(chunk: Uint8Array): void {
-    if (this.#linger !== undefined || !this.#inbox.lend(chunk)) this.onData(Buffer.from(chunk))
+    if (this.#linger !== undefined) this.#linger.discard(chunk.length)
+    else if (!this.#inbox.lend(chunk)) this.onData(Buffer.from(chunk))
   }
 
   onData(chunk: Uint8Array): void {
