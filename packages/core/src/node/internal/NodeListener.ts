@@ -24,9 +24,13 @@ import { settings } from "./settings.ts"
 const maxDrainTurns = 4096
 const maxDrainMillis = 250
 
+// A queue that is not empty by then is fed by more clients than are accepted.
+const floodMillis = 25
+
 /**
  * From now on the kernel establishes next to nobody: whoever comes is in its first packet still, and is refused by the close
- * instead of reset. By a private method; without it a flood of clients keeps the queue full until the bounds.
+ * instead of reset. By a private method; without it a flood of clients keeps the queue full until the bounds. Only for a
+ * flood: of a client whose last packet of three finds the queue full the kernel forgets that it came, and tells it nothing.
  */
 const narrow = (server: Net.Server): void => {
   const handle: unknown = Reflect.get(server, "_handle")
@@ -34,14 +38,23 @@ const narrow = (server: Net.Server): void => {
   if (typeof listen === "function") Reflect.apply(listen, handle, [0])
 }
 
-/** Closing resets whoever waits in the kernel's queue, so turn the loop until a whole turn accepts nobody. */
-const closeEmpty = (server: Net.Server, accepted: () => number): Effect.Effect<void> =>
+/**
+ * Closing resets whoever waits in the kernel's queue, so turn the loop until a whole turn accepts nobody. The length of a queue
+ * that is not its own is in others' hands, too.
+ */
+const closeEmpty = (server: Net.Server, accepted: () => number, isOwn: boolean): Effect.Effect<void> =>
   Effect.callback((resume) => {
-    const deadline = performance.now() + maxDrainMillis
+    const began = performance.now()
+    let isNarrow = !isOwn
     const turn = (before: number, turns: number) => {
       const now = accepted()
       const isEmpty = turns > 1 && now === before
-      if (server.listening && !isEmpty && turns <= maxDrainTurns && performance.now() <= deadline) {
+      const elapsed = performance.now() - began
+      if (server.listening && !isEmpty && turns <= maxDrainTurns && elapsed <= maxDrainMillis) {
+        if (!isNarrow && elapsed > floodMillis) {
+          isNarrow = true
+          narrow(server)
+        }
         setImmediate(() => turn(now, turns + 1))
         return
       }
@@ -49,12 +62,6 @@ const closeEmpty = (server: Net.Server, accepted: () => number): Effect.Effect<v
       resume(Effect.void)
     }
     turn(-1, 0)
-  })
-
-const closeOwn = (server: Net.Server, accepted: () => number): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    if (server.listening) narrow(server)
-    return closeEmpty(server, accepted)
   })
 
 /** Without regard to `options.tls`. */
@@ -140,7 +147,7 @@ export const make = (
 
     const suspend = oneByOne(() =>
       fd === undefined
-        ? closeOwn(current.server, () => came)
+        ? closeEmpty(current.server, () => came, true)
         : Effect.fail(
           new ListenError({
             reason: new TransportReason.InvalidAddress({
@@ -162,9 +169,8 @@ export const make = (
       draining.openUnsafe()
       // The queue of an inherited descriptor stays with the process that passed it, for the next that listens.
       return Effect.flatMap(lastListener, (isLast) => {
-        // Whoever passed it has its length in their hands, too.
-        const close = fd === undefined ? closeOwn : closeEmpty
-        const closed = isLast && current.server.listening ? close(current.server, () => came) : Effect.void
+        const isOpen = isLast && current.server.listening
+        const closed = isOpen ? closeEmpty(current.server, () => came, fd === undefined) : Effect.void
         return Effect.map(closed, () => stop(current.server))
       })
     })
