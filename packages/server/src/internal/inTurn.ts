@@ -23,18 +23,15 @@ export const inTurn = <A, B, E, R>(
     const running = course.run(all[index]!)
     if (!isDone(running)) {
       course.pause?.()
-      return Effect.flatMap(running, (given) => after(course.use(given), all, course, index + 1))
+      return Effect.flatMap(running, (given) => {
+        const used = course.use(given)
+        const rest = () => inTurn(all, course, index + 1)
+        return used === undefined ? rest() : Effect.flatMap(used, rest)
+      })
     }
     const used = course.use(running.value)
-    if (used !== undefined) return after(used, all, course, index + 1)
+    // Not by a call of itself: how often that would be is the peer's choice.
+    if (used !== undefined && !isDone(used)) return Effect.flatMap(used, () => inTurn(all, course, index + 1))
   }
   return course.last()
 }
-
-const after = <A, B, E, R>(
-  used: Effect.Effect<void, E, R> | undefined,
-  all: ReadonlyArray<A>,
-  course: Course<A, B, E, R>,
-  from: number
-): Effect.Effect<void, E, R> =>
-  used === undefined || isDone(used) ? inTurn(all, course, from) : Effect.flatMap(used, () => inTurn(all, course, from))
