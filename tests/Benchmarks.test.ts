@@ -128,7 +128,7 @@ for (const [name, skip, note, command] of generators) {
         )
         const path = join(folder, "exchange")
         const texts = Array.from({ length: 100 }, (_, i) => [`ask ${i}\n`, `answer ${i}\n`]).flat()
-        writeFileSync(path, Buffer.concat(chunksOf(texts, "u32be")))
+        writeFileSync(path, Buffer.concat(chunksOf(texts, "lines", "u32be")))
         const answering = (wrong: number) => (socket: Socket) => {
           let rest = ""
           socket.on("data", (chunk: Buffer) => {
@@ -301,7 +301,7 @@ describe("what is decoded and encoded", () => {
     for (const wire of ["u32be", "varint", "lf"] as const satisfies ReadonlyArray<Wire>) {
       for (const size of [1, 127, 128, 70_000]) {
         const messages = Array.from({ length: 5 }, (_, i) => String(i).padEnd(size, "x"))
-        const bytes = Buffer.concat(chunksOf(messages, wire))
+        const bytes = Buffer.concat(chunksOf(messages, "lines", wire))
         assert.strictEqual(digest(payloadsOf(bytes, wire)), digest(messages))
       }
     }
