@@ -25,7 +25,8 @@ const { values } = parseArgs({
     exchange: option("x", ""),
     seconds: option("t", "3"),
     warmup: option("w", "1"),
-    rate: option("r", "0")
+    rate: option("r", "0"),
+    idle: { type: "boolean", short: "i", default: false }
   }
 })
 const [port, connections, depth, size, seconds, warmup, rate] = [
@@ -182,7 +183,9 @@ const echo = async () => {
       for (let at = due(index, line.issued); at <= until; at = due(index, line.issued + times.length)) times.push(at)
       if (times.length > 0) line.issue(times)
     }
-    if (now < windowTo) setImmediate(issueDue)
+    if (now >= windowTo) return
+    if (values.idle) setTimeout(issueDue, 1)
+    else setImmediate(issueDue)
   }
   if (rate > 0) issueDue()
   await measure(async () => {

@@ -82,11 +82,13 @@ for (const [name, skip, note, command] of generators) {
 
     it.live("at a rate of its own, asks for all that is due, and counts no more", () =>
       Effect.gen(function*() {
-        const { stdout } = yield* load(echo, "-r", "2000", "-c", "4", "-t", "0.1")
-        const { frames } = JSON.parse(stdout.split("\n")[2]!) as { frames: number }
-        // 200, give or take one at either end.
-        assert.isAtLeast(frames, 199)
-        assert.isAtMost(frames, 201)
+        for (const sleeping of [[], ["-i"]]) {
+          const { stdout } = yield* load(echo, "-r", "2000", "-c", "4", "-t", "0.1", ...sleeping)
+          const { frames } = JSON.parse(stdout.split("\n")[2]!) as { frames: number }
+          // 200, give or take one at either end.
+          assert.isAtLeast(frames, 199)
+          assert.isAtMost(frames, 201)
+        }
       }))
 
     for (const mode of ["echo", "idle", "accept"]) {

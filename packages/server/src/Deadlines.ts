@@ -183,7 +183,10 @@ export const make = (options: DeadlineOptions = {}): Effect.Effect<Deadlines, ne
             Effect.flatMap((exit): Exit.Exit<void, E | DeadlineExceeded> =>
               watch.exceeded === undefined ? exit : Exit.fail(watch.exceeded)
             ),
-            Effect.ensuring(Effect.sync(() => watches.delete(watch)))
+            Effect.onExit(() => {
+              watches.delete(watch)
+              return Effect.void
+            })
           )
         })
     }

@@ -1,13 +1,14 @@
 // Peers that mean no good, beside some that do: those are answered all the while, and each of the others is counted by reason.
 import { assert, describe, it } from "@effect/vitest"
 import { type Address, Transport } from "@framewire/core"
-import { Framed } from "@framewire/framing"
+import { Codec, Framed, Lines, Protocol } from "@framewire/framing"
 import { Admission, Server, type ServerEvent } from "@framewire/server"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Net from "node:net"
 import * as Certificates from "../../../tests/support/Certificates.ts"
 import { bounded, connections, eventsOf, eventually, lines, options } from "./support/index.ts"
+import { growth } from "./support/liveMemory.ts"
 
 type Act = (socket: Net.Socket) => void
 
@@ -48,8 +49,15 @@ const causes = (events: ReadonlyArray<ServerEvent.ServerEvent>) => {
   return counts
 }
 
+const limited = Protocol.symmetric(Codec.text(Lines.make({ limit: 65_536 })))
+
+// What all bad peers together may have the server keep at a time, themselves included: they are in this process. Whoever
+// floods or never reads would have it keep 200 MB if it did not bound that.
+const maxGrowth = 32_000_000
+
 const deadlines = { firstFrame: "300 millis", frame: "300 millis", readIdle: "5 seconds" } as const
 const answer = "y".repeat(1000)
+const endless = Buffer.alloc(2_000_000, "x")
 
 /** Five clients that ask one thing after the other while `attack` goes on; what became of everybody. */
 const under = (
@@ -59,7 +67,7 @@ const under = (
   bounded(Effect.gen(function*() {
     const server = yield* Server.make(
       { ...options, deadlines, writeTimeout: "300 millis", linger: "100 millis", maxConnections: 1000, ...how },
-      Server.respond(lines, (line) => Effect.succeed(line === "big" ? answer : line))
+      Server.respond(limited, (line) => Effect.succeed(line === "big" ? answer : line))
     )
     const events = yield* eventsOf(server)
     const counts = { asked: 0, answered: 0, over: false }
@@ -76,9 +84,11 @@ const under = (
     const good = yield* Effect.forkChild(Effect.replicateEffect(client, 5, { concurrency: 5, discard: true }))
     yield* eventually(() => counts.answered >= 5)
     const before = counts.answered
+    const grown = yield* growth
     yield* attack(server.address, events)
     // They went on meanwhile.
     assert.isAbove(counts.answered, before)
+    assert.isBelow(grown(), maxGrowth)
     counts.over = true
     yield* Fiber.join(good)
     assert.strictEqual(counts.answered, counts.asked)
@@ -100,7 +110,7 @@ const cases: Readonly<Record<string, readonly [count: number, act: Act, cause: s
   ],
   "floods without a frame": [
     100,
-    (socket) => socket.write(Buffer.alloc(2_000_000, "x")),
+    (socket) => socket.write(endless),
     "*"
   ],
   "resets before it says a word": [200, (socket) => socket.resetAndDestroy(), "ConnectionReset"],

@@ -181,20 +181,27 @@ export const make = <E, R>({ clock, gate, handler, onShed, proxy, tls, watch }: 
     const read = ProxyProtocol.read(options)
     const trusts = ProxyProtocol.trusts(options)
 
+    const wait = (entry: Entry) => {
+      pending.add(entry)
+      watch.headersPending(pending.size)
+    }
+    const waitNoMore = (entry: Entry) => {
+      if (pending.delete(entry)) watch.headersPending(pending.size)
+    }
     const makeRoom = Effect.suspend(() => {
       const [oldest] = pending
       if (oldest === undefined || pending.size <= maxPending) return Effect.void
-      pending.delete(oldest)
+      waitNoMore(oldest)
       reject(oldest, "headers")
       return oldest.connection.abort
     })
     const readHeader = (entry: Entry) => {
       const { connection } = entry
       // Whom nobody trusts is reset at once, and takes no place.
-      if (trusts(connection.remote)) pending.add(entry)
+      if (trusts(connection.remote)) wait(entry)
       return Effect.andThen(makeRoom, Effect.interruptible(read(connection))).pipe(
         inSpan("tcp.proxy_header", () => ({ root: true, kind: "server", attributes: peerOf(connection.remote) })),
-        Effect.ensuring(Effect.sync(() => pending.delete(entry)))
+        Effect.ensuring(Effect.sync(() => waitNoMore(entry)))
       )
     }
     return (entry: Entry, scope: Scope.Closeable) =>

@@ -1,0 +1,26 @@
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
+
+setFlagsFromString("--expose-gc")
+const collect = runInNewContext("gc") as () => void
+
+/** Bytes of this process that cannot be collected, in the heap and outside of it. */
+const live = (): number => {
+  collect()
+  const { external, heapUsed } = process.memoryUsage()
+  return heapUsed + external
+}
+
+/** By how much they grow from now on, at most: looked at five times a second until the scope closes, and whenever it is asked. */
+export const growth: Effect.Effect<() => number, never, Scope.Scope> = Effect.gen(function*() {
+  const before = live()
+  let most = before
+  const look = () => {
+    most = Math.max(most, live())
+    return most - before
+  }
+  yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep("200 millis"), Effect.sync(look))))
+  return look
+})
