@@ -74,9 +74,13 @@ export const values = (result: Result, peer: string, figure: Figure): ReadonlyAr
 export const ratio = (result: Result, peer: string, base: string, figure: Figure): Statistics.Spread | undefined =>
   Statistics.ratio(values(result, peer, figure), values(result, base, figure))
 
+/** Of one figure of a peer. */
+export const spread = (result: Result, peer: string, figure: Figure): Statistics.Spread | undefined =>
+  Statistics.spread(values(result, peer, figure).filter((value) => value !== undefined))
+
 /** The middle of one figure of a peer. */
 export const median = (result: Result, peer: string, figure: Figure): number | undefined =>
-  Statistics.spread(values(result, peer, figure).filter((value) => value !== undefined))?.median
+  spread(result, peer, figure)?.median
 
 /** Other processes had its core for so long that only its CPU a million says something. */
 export const isHeldUp = (result: Result, peer: string): boolean => (median(result, peer, "heldUp") ?? 0) > 0.05
