@@ -28,7 +28,10 @@ export const fixed = (value: number, digits: number): string => {
 }
 
 const times = (ratio: Spread | undefined): Row =>
-  ratio === undefined ? ["-", "-"] : [ratio.median.toFixed(2), `${ratio.min.toFixed(2)}..${ratio.max.toFixed(2)}`]
+  ratio === undefined ? ["-", "-"] : [
+    ratio.median.toFixed(2),
+    ratio.count === 1 ? "one round" : `${ratio.min.toFixed(2)}..${ratio.max.toFixed(2)}`
+  ]
 
 const middle = (result: Suite.Result, peer: string, figure: Figure): string => {
   const value = Suite.median(result, peer, figure)

@@ -19,6 +19,8 @@ export interface Case {
   readonly shows: ReadonlyArray<Figure>
   /** Who asks: the load generator when it is answered, or at a rate of its own; or a client that is measured too. */
   readonly asks?: "closed" | "open" | "client"
+  /** Peers that are measured in the first round only. */
+  readonly once?: ReadonlySet<string>
 }
 
 export interface Result {
@@ -38,7 +40,7 @@ const patience = 60
 
 /** `progress` is told before each measurement. */
 export const run = (
-  { asks = "closed", base, name, peers, shows, suite }: Case,
+  { asks = "closed", base, name, once = new Set(), peers, shows, suite }: Case,
   rounds: number,
   window: Window,
   progress: (text: string) => Effect.Effect<void>
@@ -49,7 +51,7 @@ export const run = (
     const failed: Record<string, string> = {}
     for (let round = 0; round < rounds; round++) {
       for (const peer of Statistics.rotated(names, round)) {
-        if (failed[peer] !== undefined) continue
+        if (failed[peer] !== undefined || round > 0 && once.has(peer)) continue
         yield* progress(`${suite} ${name}: ${peer}, round ${round + 1} of ${rounds}`)
         const measured = peers[peer]!(window).pipe(
           Effect.scoped,

@@ -265,6 +265,25 @@ describe("a case", () => {
     }))
 })
 
+describe("a case of which not all is wanted", () => {
+  it.effect("measures the others once, and says so", () =>
+    Effect.gen(function*() {
+      const order: Array<string> = []
+      const peer = (name: string) => () => Effect.sync(() => (order.push(name), { perSecond: order.length }))
+      const peers = { a: peer("a"), b: peer("b"), c: peer("c") }
+      const once = new Set(["b"])
+      const result = yield* Suite.run(
+        { suite: "echo", name: "case", base: "a", peers, shows: ["perSecond"], once },
+        3,
+        window,
+        () => Effect.void
+      )
+      assert.strictEqual(order.join(""), "abccaca")
+      assert.match(Report.result(result), /^b +2\.00 +one round /m)
+      assert.match(Report.result(result), /^c +0\.86 +0\.80\.\.3\.00 /m)
+    }))
+})
+
 describe("targets", () => {
   const target = (figure: Targets.Target["figure"], ratio: number): Targets.Target => ({
     issue: "0",
