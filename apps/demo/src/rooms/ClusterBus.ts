@@ -38,14 +38,14 @@ const Room = Entity.make("framewire/Room", [
   Rpc.make("Hear", { payload: { node: Schema.String }, success: Schema.Array(RoomEvent), stream: true })
 ])
 
-/** A node that is gone is noticed in 2 to 4 s; Effect's defaults take 35 s. */
+/** A node that is gone has left its rooms after 3 to 4 s; with Effect's defaults it takes 35 s. */
 const config = (address: RunnerAddress.RunnerAddress) => ({
   runnerAddress: Option.some(address),
   shardsPerGroup: 64,
-  refreshAssignmentsInterval: "1 second",
+  refreshAssignmentsInterval: "500 millis",
   runnerHealthCheckInterval: "1 second",
   shardLockRefreshInterval: "1 second",
-  shardLockExpiration: "4 seconds",
+  shardLockExpiration: "3 seconds",
   entityTerminationTimeout: "1 second",
   simulateRemoteSerialization: false
 } as const)

@@ -161,6 +161,8 @@ export const make = <E>(options: {
         )
         // What is heard meanwhile waits: the first of it is that this one has joined.
         yield* Effect.gen(function*() {
+          // Who comes from another node may have heard more than was heard here.
+          if (after !== undefined && after > (last ?? 0)) yield* Effect.mapError(missed(after), RoomBus.notKept)
           const now = last ?? 0
           const from = Math.max(after ?? now - 20, now - RoomBus.page)
           const replay: ReadonlyArray<Said> = from >= now
