@@ -50,3 +50,6 @@ export const haproxy = (): Peer => find("haproxy", ["-v"], /^HAProxy version/, "
 export const psql = (): Peer => find("psql", ["--version"], /^psql \(PostgreSQL\) /, "postgresql-client")
 
 export const socketActivate = (): Peer => find("systemd-socket-activate", ["--version"], /^systemd \d+/, "systemd")
+
+export const postgresql = (): Peer =>
+  find("sh", ["-c", "ls /usr/lib/postgresql/*/bin/postgres || command -v postgres"], /postgres$/m, "postgresql")

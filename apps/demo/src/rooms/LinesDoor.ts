@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
+import { randomInt } from "node:crypto"
 import * as Bytes from "../Bytes.ts"
 import * as Feeds from "./Feeds.ts"
 import { isDraining } from "./isDraining.ts"
@@ -59,7 +60,8 @@ export const make = (
       const framed = Framed.make(connection, codec)
       const pace = yield* Pace.make(rate)
       const tell = (...lines: ReadonlyArray<string>) => framed.sendAll(lines)
-      let name = `guest-${connection.id}`
+      // Not the connection's number: other nodes count theirs.
+      let name = `guest-${randomInt(1_000_000_000)}`
       let seat: RoomBus.Seat | undefined
       let stay = yield* Scope.make()
       yield* Effect.addFinalizer((exit) => Scope.close(stay, exit))

@@ -25,7 +25,8 @@ export type Why = typeof Why.Type
 const Left = Schema.TaggedStruct("Left", { room: Schema.String, name: Schema.String, why: Why })
 
 /** What happens in a room, in the order in which it happens. */
-export type RoomEvent = Said | typeof Joined.Type | typeof Left.Type
+export const RoomEvent = Schema.Union([Said, Joined, Left])
+export type RoomEvent = typeof RoomEvent.Type
 
 /** What was asked for cannot be; the connection goes on. */
 export class Refused extends Schema.TaggedError<Refused>("framewire/rooms/Refused")("Refused", {

@@ -1,13 +1,16 @@
 // `serve rooms`: one domain, three doors.
 import { Address, type Connection } from "@framewire/core"
 import { NodeTransport } from "@framewire/core/node"
-import { type DrainReport, type Handler, Server } from "@framewire/server"
+import { type DrainReport, type Handler, ProxyProtocol, Server } from "@framewire/server"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
+import * as Config from "effect/Config"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import * as CommandError from "../CommandError.ts"
 import * as Complaints from "../Complaints.ts"
 import * as Options from "../Options.ts"
@@ -34,6 +37,18 @@ const flags = {
     Flag.withDescription("Keep the history in DIR/rooms.sqlite; in memory without it"),
     Flag.optional
   ),
+  cluster: Flag.String("cluster").pipe(
+    Flag.withMetavar("URL"),
+    Flag.withDescription("Share the rooms with all nodes of postgres://...; or FRAMEWIRE_CLUSTER"),
+    Flag.withFallbackConfig(Config.String("FRAMEWIRE_CLUSTER")),
+    Flag.optional
+  ),
+  node: door("node", 8887, "With --cluster: where the other nodes reach this one"),
+  proxy: Flag.String("proxy").pipe(
+    Flag.withMetavar("NETWORK"),
+    Flag.withDescription("Lines and typed messages come through a proxy in this network, as 10.0.0.0/8, by PROXY v2"),
+    Flag.optional
+  ),
   history: Flag.Int("history").pipe(
     Flag.withMetavar("N"),
     Flag.withDescription("Messages that a room keeps"),
@@ -50,7 +65,25 @@ const drained = (name: string, report: DrainReport.DrainReport) =>
   `${name}: drained ${report.open} connections in ${report.durationMillis} ms: ` +
   `${report.finished} finished, ${report.reset} reset`
 
+type Proxy = Pick<Server.ServerOptions, "proxy">
+
+const parseProxy = (network: string): Effect.Effect<Proxy, CommandError.CommandError> => {
+  const proxy = { trusted: [network] }
+  return Effect.fromResult(Result.mapBoth(Result.try(() => ProxyProtocol.trusts(proxy)), {
+    onSuccess: () => ({ proxy }),
+    onFailure: (error) => CommandError.usage(`--proxy: ${error instanceof Error ? error.message : error}`)
+  }))
+}
+
+/** What `--cluster` needs is loaded only for it. */
+const clustered = (url: string, node: Address.TcpAddress, kept: number) =>
+  Effect.map(
+    Effect.promise(() => import("./ClusterBus.ts")),
+    (ClusterBus) => ClusterBus.layer({ postgres: Redacted.make(url), node, kept })
+  )
+
 const run = (options: {
+  readonly proxy: Proxy
   readonly lines: Address.Address
   readonly typed: Address.Address
   readonly web: Address.TcpAddress
@@ -76,9 +109,17 @@ const run = (options: {
           Effect.tap(({ address }) => Console.log(`${name} ${Address.format(address)}`))
         )
 
-      const { rate } = options
-      const lines = yield* open("lines", { ...LinesDoor.options, address: options.lines }, yield* LinesDoor.make(rate))
-      const typed = yield* open("typed", { ...TypedDoor.options, address: options.typed }, yield* TypedDoor.make(rate))
+      const { proxy, rate } = options
+      const lines = yield* open(
+        "lines",
+        { ...LinesDoor.options, ...proxy, address: options.lines },
+        yield* LinesDoor.make(rate)
+      )
+      const typed = yield* open(
+        "typed",
+        { ...TypedDoor.options, ...proxy, address: options.typed },
+        yield* TypedDoor.make(rate)
+      )
       const web = yield* restore(WebDoor.make(options.web, rate))
       yield* Console.log(`web ${web}`)
       yield* Console.log("ready")
@@ -101,12 +142,23 @@ export const rooms = Command.make(
     const typed = yield* Options.parseAddress(options.typed)
     const web = yield* Options.parseAddress(options.web)
     if (!("host" in web)) return yield* CommandError.usage("--web: HOST:PORT")
+    const node = yield* Options.parseAddress(options.node)
+    if (!("host" in node) || node.port === 0) return yield* CommandError.usage("--node: HOST:PORT")
+    const proxy = yield* Option.match(options.proxy, {
+      onNone: (): Effect.Effect<Proxy> => Effect.succeed({}),
+      onSome: parseProxy
+    })
+    if (Option.isSome(options.cluster) && Option.isSome(options.data)) {
+      return yield* CommandError.usage("--cluster or --data, not both")
+    }
     const store = Option.match(options.data, {
       onNone: () => RoomStore.layerMemory(options.history),
       onSome: (directory) => SqliteStore.layer(directory, options.history)
     })
-    const bus = Layer.provide(RoomBus.layer(), store)
-    yield* run({ lines, typed, web, rate: options.rate }).pipe(
+    const bus = Option.isSome(options.cluster)
+      ? yield* clustered(options.cluster.value, node, options.history)
+      : Layer.provide(RoomBus.layer(), store)
+    yield* run({ lines, typed, web, proxy, rate: options.rate }).pipe(
       Effect.scoped,
       Effect.provide(Layer.merge(bus, NodeTransport.layer)),
       Effect.catchTag("StoreError", (error) => Effect.fail(CommandError.failure(error)))
