@@ -11,12 +11,19 @@ import * as Option from "effect/Option"
 import * as CommandError from "../CommandError.ts"
 import * as Complaints from "../Complaints.ts"
 import * as Options from "../Options.ts"
+import * as Page from "../page/Page.ts"
+import * as Hub from "../tap/Hub.ts"
+import * as Probe from "../tap/Probe.ts"
+import { Watch } from "../tap/Watch.ts"
 import * as LinesDoor from "./LinesDoor.ts"
 import * as RoomBus from "./RoomBus.ts"
 import * as RoomStore from "./RoomStore.ts"
 import * as SqliteStore from "./SqliteStore.ts"
 import * as TypedDoor from "./TypedDoor.ts"
-import * as WebDoor from "./web/WebDoor.ts"
+import * as WebDoor from "./WebDoor.ts"
+
+/** Frames on the page; the others are counted. */
+const shownASecond = 100
 
 const door = (name: string, port: number, description: string) =>
   Flag.String(name).pipe(
@@ -66,20 +73,32 @@ const run = (options: {
             handler(connection),
             ({ message }) => complaints.write(`framewire: client ${Address.format(connection.remote)}: ${message}`)
           )
-      const open = <E extends { readonly message: string }, R>(
-        name: string,
+      const hub = yield* Hub.make
+      const watch = new Watch(hub, undefined, shownASecond)
+      const open = <E extends { readonly _tag: string; readonly message: string }, R>(
+        door: Probe.Door,
         options: Server.ServerOptions,
         handler: Handler.Handler<E, R>
       ) =>
-        restore(Server.make(options, complaining(handler))).pipe(
+        restore(Server.make(options, complaining(Probe.watching(watch, door, handler)))).pipe(
           Effect.mapError(CommandError.failure),
-          Effect.tap(({ address }) => Console.log(`${name} ${Address.format(address)}`))
+          Effect.tap((server) => Probe.follow(hub, door, server)),
+          Effect.tap(({ address }) => Console.log(`${door.name} ${Address.format(address)}`))
         )
 
       const { rate } = options
-      const lines = yield* open("lines", { ...LinesDoor.options, address: options.lines }, yield* LinesDoor.make(rate))
-      const typed = yield* open("typed", { ...TypedDoor.options, address: options.typed }, yield* TypedDoor.make(rate))
-      const web = yield* restore(WebDoor.make(options.web, rate))
+      const lines = yield* open(
+        LinesDoor.door,
+        { ...LinesDoor.options, address: options.lines },
+        yield* LinesDoor.make(rate)
+      )
+      const typed = yield* open(
+        TypedDoor.door,
+        { ...TypedDoor.options, address: options.typed },
+        yield* TypedDoor.make(rate)
+      )
+      yield* Effect.forkScoped(watch.seconds(Effect.zipWith(lines.connections, typed.connections, (a, b) => a + b)))
+      const web = yield* restore(Page.serve(options.web, { name: "rooms", hub, routes: yield* WebDoor.make(rate) }))
       yield* Console.log(`web ${web}`)
       yield* Console.log("ready")
       // A signal interrupts this, and is no failure: the servers drain, and the command has done its work.
