@@ -10,6 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as CommandError from "../CommandError.ts"
 import * as Complaints from "../Complaints.ts"
+import * as Lifelog from "../Lifelog.ts"
 import * as Options from "../Options.ts"
 import * as Page from "../page/Page.ts"
 import * as Hub from "../tap/Hub.ts"
@@ -25,32 +26,25 @@ import * as WebDoor from "./WebDoor.ts"
 /** Frames on the page; the others are counted. */
 const shownASecond = 100
 
-const door = (name: string, port: number, description: string) =>
-  Flag.String(name).pipe(
-    Flag.withMetavar("HOST:PORT"),
-    Flag.withDescription(description),
-    Flag.withDefault(`127.0.0.1:${port}`)
-  )
-
+const option = Options.of("rooms")
 const flags = {
-  lines: door("lines", 8888, "Lines, for nc"),
-  typed: door("typed", 8889, "Typed messages over u32be frames, for programs"),
-  web: door("web", 8880, "The page"),
-  data: Flag.String("data").pipe(
-    Flag.withMetavar("DIR"),
-    Flag.withDescription("Keep the history in DIR/rooms.sqlite; in memory without it"),
-    Flag.optional
-  ),
-  history: Flag.Int("history").pipe(
-    Flag.withMetavar("N"),
-    Flag.withDescription("Messages that a room keeps"),
-    Flag.withDefault(500)
-  ),
-  rate: Flag.Int("rate").pipe(
-    Flag.withMetavar("N"),
-    Flag.withDescription("Messages a second that a client may say"),
-    Flag.withDefault(20)
-  )
+  lines: option.text("lines", {
+    metavar: "HOST:PORT",
+    description: "Lines, for nc",
+    fallback: "127.0.0.1:8888"
+  }),
+  typed: option.text("typed", {
+    metavar: "HOST:PORT",
+    description: "Typed messages over u32be frames, for programs",
+    fallback: "127.0.0.1:8889"
+  }),
+  web: option.text("web", { metavar: "HOST:PORT", description: "The page", fallback: "127.0.0.1:8880" }),
+  data: option.text("data", {
+    metavar: "DIR",
+    description: "Keep the history in DIR/rooms.sqlite; in memory without it"
+  }).pipe(Flag.optional),
+  history: option.int("history", { metavar: "N", description: "Messages that a room keeps", fallback: 500 }),
+  rate: option.int("rate", { metavar: "N", description: "Messages a second that a client may say", fallback: 20 })
 }
 
 const drained = (name: string, report: DrainReport.DrainReport) =>
@@ -73,6 +67,7 @@ const run = (options: {
             handler(connection),
             ({ message }) => complaints.write(`framewire: client ${Address.format(connection.remote)}: ${message}`)
           )
+      yield* Lifelog.start
       const hub = yield* Hub.make
       const watch = new Watch(hub, undefined, shownASecond)
       const open = <E extends { readonly _tag: string; readonly message: string }, R>(

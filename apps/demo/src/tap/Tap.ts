@@ -3,7 +3,7 @@ import { NodeTransport } from "@framewire/core/node"
 import { Server } from "@framewire/server"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import * as Config from "effect/Config"
+import * as TerminalCapabilities from "effect/cli/TerminalCapabilities"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -20,45 +20,31 @@ import * as Relay from "./Relay.ts"
 import type { TapEvent } from "./TapEvent.ts"
 import { Watch } from "./Watch.ts"
 
-const listen = Flag.String("listen").pipe(
-  Flag.withMetavar("HOST:PORT"),
-  Flag.withDescription("Where the clients come; port 0 takes a free one; or FRAMEWIRE_LISTEN"),
-  Flag.withFallbackConfig(Config.String("FRAMEWIRE_LISTEN"))
-)
-const to = Flag.String("to").pipe(
-  Flag.withMetavar("HOST:PORT"),
-  Flag.withDescription("The server; or FRAMEWIRE_TO"),
-  Flag.withFallbackConfig(Config.String("FRAMEWIRE_TO"))
-)
-const web = Flag.Int("web").pipe(
-  Flag.withMetavar("PORT"),
-  Flag.withDescription("Shows it on a page of 127.0.0.1, too; 0 takes a free port"),
-  Flag.optional
-)
-const record = Flag.String("record").pipe(
-  Flag.withMetavar("FILE"),
-  Flag.withDescription("Writes the first 100 connections as vectors, for framewire replay; 1 MiB each way"),
-  Flag.optional
-)
-const json = Flag.Boolean("json").pipe(
-  Flag.withDescription("One JSON object a line, for programs"),
-  Flag.withDefault(false)
-)
-const frames = Flag.Int("frames").pipe(
-  Flag.withMetavar("N"),
-  Flag.withDescription("Frames shown a second at most; the others are counted"),
-  Flag.withDefault(100)
-)
-const connections = Flag.Int("connections").pipe(
-  Flag.withMetavar("N"),
-  Flag.withDescription("Clients at a time; more are turned away"),
-  Flag.withDefault(1024)
-)
+const option = Options.of("tap")
+const web = option.int("web", {
+  metavar: "PORT",
+  description: "Shows it on a page of 127.0.0.1, too; 0 takes a free port"
+})
+const record = option.text("record", {
+  metavar: "FILE",
+  description: "Writes the first 100 connections as vectors, for framewire replay; 1 MiB each way"
+})
+const json = option.toggle("json", { description: "One JSON object a line, for programs", fallback: false })
+const frames = option.int("frames", {
+  metavar: "N",
+  description: "Frames shown a second at most; the others are counted",
+  fallback: 100
+})
+const connections = option.int("connections", {
+  metavar: "N",
+  description: "Clients at a time; more are turned away",
+  fallback: 1024
+})
 
 /** Prints until it is interrupted. A slow reader of standard output loses events, and slows nobody. */
 const print = Effect.fnUntraced(function*(events: PubSub.Subscription<TapEvent>, asJson: boolean) {
   const stdio = yield* Stdio.Stdio
-  const colours = (yield* stdio.stdoutIsTerminal) && !process.env["NO_COLOR"]
+  const { canColor: colours } = yield* TerminalCapabilities.TerminalCapabilities
   let expected = 1
   const lines = (batch: ReadonlyArray<TapEvent>) => {
     const text: Array<string> = []
@@ -79,7 +65,16 @@ const print = Effect.fnUntraced(function*(events: PubSub.Subscription<TapEvent>,
 
 export const tap = Command.make(
   "tap",
-  { listen, to, framing: Flag.optional(Options.framing), web, record, json, frames, connections },
+  {
+    listen: Options.listen,
+    to: Options.to,
+    framing: Flag.optional(Options.framing),
+    web: Flag.optional(web),
+    record: Flag.optional(record),
+    json,
+    frames,
+    connections
+  },
   Effect.fnUntraced(
     function*(options) {
       const at = yield* Options.parseAddress(options.listen)
