@@ -41,7 +41,9 @@ const refusal = (args: ReadonlyArray<string>, variable: string) =>
     Effect.map((error) =>
       CliError.isCliError(error) && error._tag === "ShowHelp"
         ? error.errors.map(({ message }) => message).join()
-        : "message" in error ? error.message : ""
+        : "message" in error
+        ? error.message
+        : ""
     ),
     Effect.provide([NodeServices.layer, quiet, ConfigProvider.layer(forbidding(variable))])
   )

@@ -33,8 +33,9 @@ export class Watch {
   count(from: Side, size: number): void {
     const rate = this.#rates[from]
     rate.frames++
-    const place = Math.min(sizeClasses - 1, Math.max(0, Math.ceil(Math.log2(size + 1) / 2) - 2))
-    rate.sizes[place] = (rate.sizes[place] ?? 0) + 1
+    // Two bits of the size a class, from the fifth on.
+    const place = Math.min(sizeClasses - 1, Math.max(0, ((33 - Math.clz32(size)) >> 1) - 2))
+    rate.sizes[place]!++
   }
 
   passed(from: Side, bytes: number): void {
@@ -45,8 +46,8 @@ export class Watch {
     this.#allowed--
   }
 
-  leave(from: Side): void {
-    this.#rates[from].left++
+  leave(from: Side, frames: number): void {
+    this.#rates[from].left += frames
   }
 
   /** What was counted since the last call; a new second begins. */

@@ -94,11 +94,13 @@ export class Watcher {
   }
 
   #countAll(step: Decoder.FrameStep): FramingError.FrameError | FramingError.MessageError | "more" {
-    return Decoder.visit(step, this.#reader, (_, start, end) => {
+    const before = this.#number
+    const error = Decoder.visit(step, this.#reader, (_, start, end) => {
       this.#number++
       this.#watch.count(this.#from, end - start)
-      this.#watch.leave(this.#from)
-    }) ?? "more"
+    })
+    this.#watch.leave(this.#from, this.#number - before)
+    return error ?? "more"
   }
 
   #showNext(step: Decoder.FrameStep, framing: Codec.Framing) {
@@ -136,7 +138,7 @@ export class Watcher {
   #show(offset: number, size: number, bytes: Uint8Array, spans: ReadonlyArray<HexDump.Span>, payload: number): void {
     this.#number++
     this.#watch.count(this.#from, payload)
-    if (this.#watch.allowed <= 0) return this.#watch.leave(this.#from)
+    if (this.#watch.allowed <= 0) return this.#watch.leave(this.#from, 1)
     this.#watch.show()
     const { hub } = this.#watch
     hub.tell({
