@@ -43,6 +43,8 @@ export const chromium = (): Peer => find("chromium", ["--version"], /^Chromium \
 
 export const logger = (): Peer => find("logger", ["--help"], /--octet-count/, "bsdutils")
 
+export const script = (): Peer => find("script", ["--version"], /^script from util-linux /, "bsdutils")
+
 export const redis = (): Peer => find("redis-cli", ["--version"], /^redis-cli /, "redis-tools")
 
 export const haproxy = (): Peer => find("haproxy", ["-v"], /^HAProxy version/, "haproxy")

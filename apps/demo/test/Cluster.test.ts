@@ -2,14 +2,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Client } from "@framewire/client"
 import { NodeTransport } from "@framewire/core/node"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as Cluster from "../../../tests/support/Cluster.ts"
-import * as Command from "../../../tests/support/Command.ts"
-import * as Process from "../../../tests/support/Process.ts"
 import * as Messages from "../src/rooms/Messages.ts"
 
 const { note, skipped } = Cluster.peers
@@ -87,10 +84,14 @@ describe("serve rooms --cluster", () => {
         for (const { stop } of talkers) stop()
         yield* Fiber.join(talking)
 
-        const back = talkers.map(({ acknowledged }) => (acknowledged.find(({ at }) => at > killed)?.at ?? Infinity) - killed)
+        const back = talkers.map(({ acknowledged }) =>
+          (acknowledged.find(({ at }) => at > killed)?.at ?? Infinity) - killed
+        )
         const counts = talkers.map(({ acknowledged }) => acknowledged.length)
         console.log(
-          `${counts.reduce((a, b) => a + b)} acknowledged, back after ${back.map(Math.round).sort((a, b) => a - b).join(" ")} ms`
+          `${counts.reduce((a, b) => a + b)} acknowledged, back after ${
+            back.map(Math.round).sort((a, b) => a - b).join(" ")
+          } ms`
         )
         assert.isBelow(Math.max(...back), 5000)
         for (const room of rooms) {

@@ -158,11 +158,16 @@ export const layer = (options: Options): Layer.Layer<RoomBus.RoomBus, CommandErr
   ).pipe(Layer.provide(ShardingConfig.layer(sharding)))
   const cluster = Layer.provideMerge(NodeClusterSocket.layer({ storage: "byo", shardingConfig: sharding }), storage)
 
-  return Layer.unwrap(Effect.map(PostgresStore.make(options.kept), (store) =>
-    Layer.effect(RoomBus.RoomBus, bus(Address.format(options.node), store, 1024)).pipe(
-      Layer.provide(owners(store, 512)),
-      Layer.provide(cluster)
-    ))).pipe(Layer.provide(sql), Layer.catch((error) => Layer.effect(RoomBus.RoomBus, Effect.fail(refuse(error)))))
+  return Layer.unwrap(
+    Effect.map(
+      PostgresStore.make(options.kept),
+      (store) =>
+        Layer.effect(RoomBus.RoomBus, bus(Address.format(options.node), store, 1024)).pipe(
+          Layer.provide(owners(store, 512)),
+          Layer.provide(cluster)
+        )
+    )
+  ).pipe(Layer.provide(sql), Layer.catch((error) => Layer.effect(RoomBus.RoomBus, Effect.fail(refuse(error)))))
 }
 
 /** Without its password. */

@@ -8,6 +8,7 @@ import * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
 import { randomInt } from "node:crypto"
 import * as Bytes from "../Bytes.ts"
+import type * as Probe from "../tap/Probe.ts"
 import * as Feeds from "./Feeds.ts"
 import { isDraining } from "./isDraining.ts"
 import type { Refused, RoomEvent } from "./Messages.ts"
@@ -15,7 +16,11 @@ import * as Pace from "./Pace.ts"
 import * as RoomBus from "./RoomBus.ts"
 
 // One too long costs that line, not the connection.
-const codec = Codec.text(Lines.make({ limit: 4096, onTooLong: "skip" }))
+const framing = Lines.make({ limit: 4096, onTooLong: "skip" })
+const codec = Codec.text(framing)
+
+/** As the dashboard has it. */
+export const door: Probe.Door = { name: "lines", framings: { client: framing, server: framing } }
 
 const whys = { left: "", slow: ": too slow", gone: ": the connection ended" }
 

@@ -95,14 +95,19 @@ const number = (id: Protocol.Id): number => {
 }
 
 /** 64 KiB hold any request; an answer or a push may be as large as 500 messages. */
+export const framings = {
+  client: LengthPrefixed.u32be({ limit: 65_536 }),
+  server: LengthPrefixed.u32be({ limit: 4_194_304 })
+}
+
 export const protocol: Protocol.Exchange<Request, Answer, Refused, Push> = Protocol.byId({
   call: Codec.transform(
-    Codec.binary(Call)(LengthPrefixed.u32be({ limit: 65_536 })),
+    Codec.binary(Call)(framings.client),
     (call): Protocol.Call<Request> => call,
     (call: Protocol.Call<Request>) => ({ ...call, id: number(call.id) })
   ),
   reply: Codec.transform(
-    Codec.binary(Reply)(LengthPrefixed.u32be({ limit: 4_194_304 })),
+    Codec.binary(Reply)(framings.server),
     (reply): Protocol.Reply<Answer, Refused, Push> => reply,
     (reply: Protocol.Reply<Answer, Refused, Push>) => reply._tag === "Push" ? reply : { ...reply, id: number(reply.id) }
   ),

@@ -39,7 +39,8 @@ const patience = "8 seconds"
 /** Deeds of one telling: 100 messages of 1000 characters are 400 KB at most. */
 const batch = 100
 
-const noOwner = () => new Refused({ reason: "NotKept", message: "no node has the room now: it may have been kept or not" })
+const noOwner = () =>
+  new Refused({ reason: "NotKept", message: "no node has the room now: it may have been kept or not" })
 
 export const make = <E>(options: {
   readonly node: string
@@ -128,7 +129,9 @@ export const make = <E>(options: {
       const outcomes = yield* owner.tell(telling).pipe(
         Effect.catchCause((cause) => {
           const refused = cause.reasons.find((it) => it._tag === "Fail" && it.error instanceof Refused)
-          return refused?._tag === "Fail" && refused.error instanceof Refused ? Effect.succeed(refused.error) : Effect.fail(cause)
+          return refused?._tag === "Fail" && refused.error instanceof Refused
+            ? Effect.succeed(refused.error)
+            : Effect.fail(cause)
         }),
         Effect.retry(Schedule.spaced("100 millis")),
         Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.succeed(noOwner()) }),
@@ -169,7 +172,11 @@ export const make = <E>(options: {
             ? []
             : yield* Effect.mapError(store.read(room, from, RoomBus.page), RoomBus.notKept)
           const outcome = yield* ask({ _tag: "Enter", seat, name }).pipe(
-            Effect.repeat({ schedule: Schedule.spaced("100 millis"), times: 50, while: ({ _tag }) => _tag === "Unheard" })
+            Effect.repeat({
+              schedule: Schedule.spaced("100 millis"),
+              times: 50,
+              while: ({ _tag }) => _tag === "Unheard"
+            })
           )
           if (outcome._tag !== "Done") return yield* noOwner()
           yield* enter(replay.filter(({ seq }) => seq <= now))

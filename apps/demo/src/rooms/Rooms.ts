@@ -4,7 +4,6 @@ import { NodeTransport } from "@framewire/core/node"
 import { type DrainReport, type Handler, ProxyProtocol, Server } from "@framewire/server"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import * as Config from "effect/Config"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -13,52 +12,54 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as CommandError from "../CommandError.ts"
 import * as Complaints from "../Complaints.ts"
+import * as Lifelog from "../Lifelog.ts"
 import * as Options from "../Options.ts"
+import * as Page from "../page/Page.ts"
+import * as Hub from "../tap/Hub.ts"
+import * as Probe from "../tap/Probe.ts"
+import { Watch } from "../tap/Watch.ts"
 import * as LinesDoor from "./LinesDoor.ts"
 import * as RoomBus from "./RoomBus.ts"
 import * as RoomStore from "./RoomStore.ts"
 import * as SqliteStore from "./SqliteStore.ts"
 import * as TypedDoor from "./TypedDoor.ts"
-import * as WebDoor from "./web/WebDoor.ts"
+import * as WebDoor from "./WebDoor.ts"
 
-const door = (name: string, port: number, description: string) =>
-  Flag.String(name).pipe(
-    Flag.withMetavar("HOST:PORT"),
-    Flag.withDescription(description),
-    Flag.withDefault(`127.0.0.1:${port}`)
-  )
+/** Frames on the page; the others are counted. */
+const shownASecond = 100
 
+const option = Options.of("rooms")
 const flags = {
-  lines: door("lines", 8888, "Lines, for nc"),
-  typed: door("typed", 8889, "Typed messages over u32be frames, for programs"),
-  web: door("web", 8880, "The page"),
-  data: Flag.String("data").pipe(
-    Flag.withMetavar("DIR"),
-    Flag.withDescription("Keep the history in DIR/rooms.sqlite; in memory without it"),
-    Flag.optional
-  ),
-  cluster: Flag.String("cluster").pipe(
-    Flag.withMetavar("URL"),
-    Flag.withDescription("Share the rooms with all nodes of postgres://...; or FRAMEWIRE_CLUSTER"),
-    Flag.withFallbackConfig(Config.String("FRAMEWIRE_CLUSTER")),
-    Flag.optional
-  ),
-  node: door("node", 8887, "With --cluster: where the other nodes reach this one"),
-  proxy: Flag.String("proxy").pipe(
-    Flag.withMetavar("NETWORK"),
-    Flag.withDescription("Lines and typed messages come through a proxy in this network, as 10.0.0.0/8, by PROXY v2"),
-    Flag.optional
-  ),
-  history: Flag.Int("history").pipe(
-    Flag.withMetavar("N"),
-    Flag.withDescription("Messages that a room keeps"),
-    Flag.withDefault(500)
-  ),
-  rate: Flag.Int("rate").pipe(
-    Flag.withMetavar("N"),
-    Flag.withDescription("Messages a second that a client may say"),
-    Flag.withDefault(20)
-  )
+  lines: option.text("lines", {
+    metavar: "HOST:PORT",
+    description: "Lines, for nc",
+    fallback: "127.0.0.1:8888"
+  }),
+  typed: option.text("typed", {
+    metavar: "HOST:PORT",
+    description: "Typed messages over u32be frames, for programs",
+    fallback: "127.0.0.1:8889"
+  }),
+  web: option.text("web", { metavar: "HOST:PORT", description: "The page", fallback: "127.0.0.1:8880" }),
+  data: option.text("data", {
+    metavar: "DIR",
+    description: "Keep the history in DIR/rooms.sqlite; in memory without it"
+  }).pipe(Flag.optional),
+  cluster: option.text("cluster", {
+    metavar: "URL",
+    description: "Share the rooms with all nodes of postgres://..."
+  }).pipe(Flag.optional),
+  node: option.text("node", {
+    metavar: "HOST:PORT",
+    description: "With --cluster: where the other nodes reach this one",
+    fallback: "127.0.0.1:8887"
+  }),
+  proxy: option.text("proxy", {
+    metavar: "NETWORK",
+    description: "Lines and typed messages come through a proxy in this network, as 10.0.0.0/8, by PROXY v2"
+  }).pipe(Flag.optional),
+  history: option.int("history", { metavar: "N", description: "Messages that a room keeps", fallback: 500 }),
+  rate: option.int("rate", { metavar: "N", description: "Messages a second that a client may say", fallback: 20 })
 }
 
 const drained = (name: string, report: DrainReport.DrainReport) =>
@@ -99,28 +100,33 @@ const run = (options: {
             handler(connection),
             ({ message }) => complaints.write(`framewire: client ${Address.format(connection.remote)}: ${message}`)
           )
-      const open = <E extends { readonly message: string }, R>(
-        name: string,
+      yield* Lifelog.start
+      const hub = yield* Hub.make
+      const watch = new Watch(hub, undefined, shownASecond)
+      const open = <E extends { readonly _tag: string; readonly message: string }, R>(
+        door: Probe.Door,
         options: Server.ServerOptions,
         handler: Handler.Handler<E, R>
       ) =>
-        restore(Server.make(options, complaining(handler))).pipe(
+        restore(Server.make(options, complaining(Probe.watching(watch, door, handler)))).pipe(
           Effect.mapError(CommandError.failure),
-          Effect.tap(({ address }) => Console.log(`${name} ${Address.format(address)}`))
+          Effect.tap((server) => Probe.follow(hub, door, server)),
+          Effect.tap(({ address }) => Console.log(`${door.name} ${Address.format(address)}`))
         )
 
       const { proxy, rate } = options
       const lines = yield* open(
-        "lines",
+        LinesDoor.door,
         { ...LinesDoor.options, ...proxy, address: options.lines },
         yield* LinesDoor.make(rate)
       )
       const typed = yield* open(
-        "typed",
+        TypedDoor.door,
         { ...TypedDoor.options, ...proxy, address: options.typed },
         yield* TypedDoor.make(rate)
       )
-      const web = yield* restore(WebDoor.make(options.web, rate))
+      yield* Effect.forkScoped(watch.seconds(Effect.zipWith(lines.connections, typed.connections, (a, b) => a + b)))
+      const web = yield* restore(Page.serve(options.web, { name: "rooms", hub, routes: yield* WebDoor.make(rate) }))
       yield* Console.log(`web ${web}`)
       yield* Console.log("ready")
       // A signal interrupts this, and is no failure: the servers drain, and the command has done its work.

@@ -1,48 +1,29 @@
-// The rooms for browsers: the page, and a seat that lasts as long as its stream of events.
+// The rooms for browsers, beside what the page has: a seat that lasts as long as its stream of events.
 //
-// GET /             page.html, page.css, page.js; nothing comes from elsewhere
-// GET /events       ?room&name, Last-Event-ID resumes: server-sent events, the first is `welcome { token }` or `refused`
+// GET /rooms        which there are
+// GET /room         ?room&name, Last-Event-ID resumes: server-sent events, the first is `welcome { token }` or `refused`
 // POST /say         { token, text } -> { seq }
-import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { Address } from "@framewire/core"
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Sse from "effect/encoding/Sse"
 import * as Exit from "effect/Exit"
 import * as HttpRouter from "effect/http/HttpRouter"
-import * as HttpServer from "effect/http/HttpServer"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { randomUUID } from "node:crypto"
-import { readFile } from "node:fs/promises"
-import { createServer } from "node:http"
-import * as CommandError from "../../CommandError.ts"
-import { Refused, type RoomEvent } from "../Messages.ts"
-import * as Pace from "../Pace.ts"
-import * as RoomBus from "../RoomBus.ts"
+import { headers, isOurs, refuse } from "../page/Page.ts"
+import { Refused, type RoomEvent } from "./Messages.ts"
+import * as Pace from "./Pace.ts"
+import * as RoomBus from "./RoomBus.ts"
 
 const maxPages = 256
 // One more ends the stream; the browser comes again with the last number that it has.
 const maxWaiting = 1024
-
-const headers = {
-  "content-security-policy":
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'",
-  "x-content-type-options": "nosniff",
-  "cache-control": "no-store"
-}
-
-const file = (name: string, contentType: string) =>
-  Effect.tryPromise({
-    try: () => readFile(new URL(name, import.meta.url)),
-    catch: (error) => CommandError.failure({ message: String(error) })
-  }).pipe(Effect.map((bytes) => HttpServerResponse.uint8Array(bytes, { contentType, headers })))
 
 const sse = (event: string, data: unknown, id?: number) =>
   Sse.encoder.write({
@@ -64,17 +45,10 @@ const Saying = Schema.Struct({ token: Schema.String, text: Schema.String })
 const number = (text: string | undefined): number | undefined =>
   text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined
 
-// Of another site, or by a name that only seems to be ours: the page of somebody else must not speak here.
-const isOurs = ({ headers }: HttpServerRequest.HttpServerRequest) => {
-  const host = headers["host"] ?? ""
-  const origin = headers["origin"]
-  return /^(localhost|[\d.]+|\[[\da-f:]+\])(:\d+)?$/i.test(host) &&
-    (origin === undefined || origin === `http://${host}`)
-}
-
-const refuse = (status: number, message: string) => HttpServerResponse.jsonUnsafe({ message }, { status, headers })
-
-const routes = (rate: number) =>
+/** The routes; `rate` is how many messages a second a page may say. */
+export const make = (
+  rate: number
+): Effect.Effect<ReadonlyArray<HttpRouter.Route>, never, RoomBus.RoomBus | Scope.Scope> =>
   Effect.gen(function*() {
     const bus = yield* RoomBus.RoomBus
     const pages = new Map<string, Page>()
@@ -143,34 +117,17 @@ const routes = (rate: number) =>
       )
     })
 
-    return HttpRouter.addAll([
-      HttpRouter.route("GET", "/", yield* file("page.html", "text/html; charset=utf-8")),
-      HttpRouter.route("GET", "/page.css", yield* file("page.css", "text/css")),
-      HttpRouter.route("GET", "/page.js", yield* file("page.js", "text/javascript")),
-      HttpRouter.route("GET", "/events", events),
-      HttpRouter.route("POST", "/say", say)
-    ])
-  })
+    const list = Effect.gen(function*() {
+      if (!isOurs(yield* HttpServerRequest.HttpServerRequest)) return refuse(403, "not from there")
+      return yield* bus.rooms.pipe(
+        Effect.map((rooms) => HttpServerResponse.jsonUnsafe(rooms, { headers })),
+        Effect.catch(({ message }) => Effect.succeed(refuse(503, message)))
+      )
+    })
 
-/** Serves it until the scope closes, which ends the streams. Gives its URL. */
-export const make = (
-  address: Address.TcpAddress,
-  rate: number
-): Effect.Effect<string, CommandError.CommandError, RoomBus.RoomBus | Scope.Scope> =>
-  Effect.gen(function*() {
-    const server = NodeHttpServer.layer(
-      () => Object.assign(createServer({ headersTimeout: 10_000 }), { maxConnections: 512 }),
-      { host: address.host, port: address.port, gracefulShutdownTimeout: "1 second" }
-    )
-    const app = HttpRouter.serve(Layer.unwrap(routes(rate)), { disableLogger: true, disableListenLog: true })
-    const context = yield* Layer.build(Layer.provideMerge(app, server)).pipe(
-      Effect.catchTag("ServeError", ({ cause }) =>
-        CommandError.failure({
-          message: `cannot serve the page on ${Address.format(address)}: ${
-            cause instanceof Error ? cause.message : cause
-          }`
-        }))
-    )
-    const bound = yield* Effect.provide(HttpServer.HttpServer, context)
-    return HttpServer.formatAddress(bound.address)
+    return [
+      HttpRouter.route("GET", "/rooms", list),
+      HttpRouter.route("GET", "/room", events),
+      HttpRouter.route("POST", "/say", say)
+    ]
   })
