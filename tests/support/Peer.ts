@@ -50,3 +50,9 @@ export const haproxy = (): Peer => find("haproxy", ["-v"], /^HAProxy version/, "
 export const psql = (): Peer => find("psql", ["--version"], /^psql \(PostgreSQL\) /, "postgresql-client")
 
 export const socketActivate = (): Peer => find("systemd-socket-activate", ["--version"], /^systemd \d+/, "systemd")
+
+export const curl = (): Peer => find("curl", ["--version"], /^Protocols: .*\bsmtp\b/m, "curl")
+
+export const memcached = (): Peer => find("memcstat", ["--version"], /libmemcached/, "libmemcached-tools")
+
+export const mllp = (): Peer => find("mllp_send", ["--version"], /^\d/, "python3-hl7")
