@@ -34,11 +34,16 @@ describe("example smtp", () => {
       const socket = yield* Socket.connect(port)
       yield* socket.received(1)
       const many = Array.from({ length: 101 }, () => "RCPT TO:<b@c>\r\n")
-      const answers = yield* talk(
-        socket,
-        ...["GET / HTTP/1.1\r\n", "DATA\r\n", "RCPT TO:<b@c>\r\n", "MAIL FROM:nobody\r\n", Uint8Array.of(0xff, 13, 10), "HELO me\r\n"],
-        ...["MAIL FROM:<>\r\n", ...many, "DATA\r\n", `${`${"x".repeat(4000)}\r\n`.repeat(2700)}.\r\n`, "NOOP\r\n"]
-      )
+      const strange = [
+        "GET / HTTP/1.1\r\n",
+        "DATA\r\n",
+        "RCPT TO:<b@c>\r\n",
+        "MAIL FROM:nobody\r\n",
+        Uint8Array.of(0xff, 13, 10)
+      ]
+      const large = `${`${"x".repeat(4000)}\r\n`.repeat(2700)}.\r\n`
+      const mail = ["HELO me\r\n", "MAIL FROM:<>\r\n", ...many, "DATA\r\n", large, "NOOP\r\n"]
+      const answers = yield* talk(socket, ...strange, ...mail)
       assert.deepStrictEqual(answers.slice(0, 7), [
         "220 localhost ESMTP",
         "500 what?",
@@ -85,15 +90,11 @@ describe("example smtp", () => {
     it.live("delivers a mail inside TLS, with its lines of dots as they were", () =>
       Effect.gen(function*() {
         const { port, ...server } = yield* serve
+        const where = ["-sS", "-v", `smtp://localhost:${port}`, "--resolve", `localhost:${port}:127.0.0.1`]
+        const tls = ["--ssl-reqd", "--cacert", certificate("ca.pem")]
         const to = ["--mail-from", "ann@a.example", "--mail-rcpt", "bob@b.example", "--mail-rcpt", "cleo@c.example"]
-        const ended = yield* Process.run(
-          "curl",
-          [
-            ...["-sS", "-v", `smtp://localhost:${port}`, "--resolve", `localhost:${port}:127.0.0.1`, "--ssl-reqd"],
-            ...["--cacert", certificate("ca.pem"), ...to, "--upload-file", "-"]
-          ],
-          "Subject: hi\r\n\r\n.\r\n..two\r\n\u20ac\r\n"
-        )
+        const mail = "Subject: hi\r\n\r\n.\r\n..two\r\n\u20ac\r\n"
+        const ended = yield* Process.run("curl", [...where, ...tls, ...to, "--upload-file", "-"], mail)
         assert.strictEqual(ended.code, 0, ended.stderr)
         assert.match(ended.stderr, /SSL connection using TLSv1\.3/)
         const [, line = ""] = yield* server.printed(/^(.+)\n/)
