@@ -60,7 +60,8 @@ const answer = (request: Term): Term => {
 
 const terms = Codec.functions(fromBinary, (term: Term) => Uint8Array.from([131, ...bytesOf(term)]))
 const protocol = Protocol.symmetric(terms(Preset.erlang(4, { limit: 65_536 })))
-Server.run({ address }, Server.respond(protocol, (request) => Effect.succeed(answer(request)))).pipe(
+const peer = Server.respond(protocol, (request) => Effect.succeed(answer(request)))
+Server.run({ address, deadlines: { readIdle: "1 hour" } }, peer).pipe(
   Effect.provide(NodeTransport.layer),
   NodeRuntime.runMain
 )

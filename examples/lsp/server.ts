@@ -56,4 +56,7 @@ const handle = ({ id, method, params }: Message, line: Line) => {
 }
 
 const lsp = Server.forEach(codec, handle)
-Server.run({ address }, lsp).pipe(Effect.provide(NodeTransport.layer), NodeRuntime.runMain)
+Server.run({ address, deadlines: { readIdle: "unbounded" } }, lsp).pipe(
+  Effect.provide(NodeTransport.layer),
+  NodeRuntime.runMain
+)

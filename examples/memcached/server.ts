@@ -70,4 +70,7 @@ const memcached = (connection: Connection.Connection) => {
     return requests.some(({ words }) => words[0] === "quit") ? Effect.andThen(sent, connection.shutdownRead) : sent
   }).pipe(Effect.tapErrorTag("FrameError", ({ reason }) => framed.send(`CLIENT_ERROR ${reason.message}`)))
 }
-Server.run({ address }, memcached).pipe(Effect.provide(NodeTransport.layer), NodeRuntime.runMain)
+Server.run({ address, deadlines: { readIdle: "1 hour" } }, memcached).pipe(
+  Effect.provide(NodeTransport.layer),
+  NodeRuntime.runMain
+)

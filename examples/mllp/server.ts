@@ -29,4 +29,7 @@ const listener = Server.respond(
   protocol,
   (message) => Console.log(message.replaceAll("\r", "\n").trimEnd()).pipe(Effect.as(answer(message)))
 )
-Server.run({ address }, listener).pipe(Effect.provide(NodeTransport.layer), NodeRuntime.runMain)
+Server.run({ address, deadlines: { readIdle: "1 hour" } }, listener).pipe(
+  Effect.provide(NodeTransport.layer),
+  NodeRuntime.runMain
+)

@@ -71,4 +71,7 @@ const nats = (connection: Connection.Connection) =>
     }
   }).pipe(Pull.catchDone(() => Effect.void))
 
-Server.run({ address }, nats).pipe(Effect.provide(NodeTransport.layer), NodeRuntime.runMain)
+Server.run({ address, deadlines: { readIdle: "5 minutes" } }, nats).pipe(
+  Effect.provide(NodeTransport.layer),
+  NodeRuntime.runMain
+)

@@ -77,4 +77,7 @@ const redis = (connection: Connection.Connection) => {
   const session: Session = { nothing: { type: "nullBytes" } }
   return Server.respond(protocol, (request) => Effect.succeed(answer(request, session)))(connection)
 }
-Server.run({ address }, redis).pipe(Effect.provide(NodeTransport.layer), NodeRuntime.runMain)
+Server.run({ address, deadlines: { readIdle: "unbounded" } }, redis).pipe(
+  Effect.provide(NodeTransport.layer),
+  NodeRuntime.runMain
+)

@@ -70,4 +70,7 @@ const smtp = (connection: Connection.Connection) =>
     Pull.catchDone(() => Effect.void)
   )
 
-Server.run({ address }, smtp).pipe(Effect.provide(NodeTransport.layer), NodeRuntime.runMain)
+Server.run({ address, deadlines: { readIdle: "5 minutes" } }, smtp).pipe(
+  Effect.provide(NodeTransport.layer),
+  NodeRuntime.runMain
+)

@@ -31,4 +31,7 @@ const show = (message: Uint8Array) => {
 }
 
 const collector = Server.forEach(messages, (message) => Console.log(show(message)))
-Server.run({ address }, collector).pipe(Effect.provide(NodeTransport.layer), NodeRuntime.runMain)
+Server.run({ address, deadlines: { readIdle: "1 hour" } }, collector).pipe(
+  Effect.provide(NodeTransport.layer),
+  NodeRuntime.runMain
+)

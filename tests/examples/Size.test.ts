@@ -5,16 +5,20 @@ import { join } from "node:path"
 const examples = join(import.meta.dirname, "..", "..", "examples")
 const folders = globSync("*/README.md", { cwd: examples }).map((path) => path.split("/")[0] ?? "").toSorted()
 
-/** Lines that say something: neither blank, nor a comment, nor part of an import. */
+/** Lines of protocol: no blank line, comment or import, nor where the server listens and that it runs. */
 const lines = (source: string) =>
-  source.replaceAll(/^import [^"]*"[^"]*"$/gm, "").split("\n").filter((line) => !/^\s*(\/\/.*)?$/.test(line)).length
+  source.replaceAll(/^import [^"]*"[^"]*"$|^const address = .*$|^Server\.run\([\s\S]*/gm, "").split("\n")
+    .filter((line) => !/^\s*(\/\/.*)?$/.test(line)).length
 
 const sources = (folder: string) =>
   globSync(`${folder}/*.ts`, { cwd: examples }).map((path) => readFileSync(join(examples, path), "utf8"))
 
 describe("an example", () => {
   it("is counted", () => {
-    assert.strictEqual(lines("import {\n  A\n} from \"a\"\nimport \"b\"\n\n// why\nconst a = 1 // what\n  a()\n"), 2)
+    assert.strictEqual(
+      lines("import {\n  A\n} from \"a\"\nimport \"b\"\n\n// why\nconst a = 1 // what\n  a()\nServer.run(\n)"),
+      2
+    )
     assert.isAtLeast(folders.length, 6)
   })
 
