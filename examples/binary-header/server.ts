@@ -30,14 +30,14 @@ const framing = LengthPrefixed.fromHeader({
   }
 })
 
-const refuse = (detail: string) =>
-  new FramingError.MessageError({ direction: "decode", reason: new FramingError.Malformed({ detail }) })
-
 const messages = Codec.transform(
   framing,
-  (frame): Message => {
+  (frame, offset): Message => {
     const kind = kinds[frame[3] ?? -1]
-    if (kind === undefined) throw refuse(`there is no kind ${frame[3]}`)
+    if (kind === undefined) {
+      const reason = new FramingError.Malformed({ detail: `there is no kind ${frame[3]}` })
+      throw new FramingError.MessageError({ direction: "decode", reason, offset })
+    }
     return { kind, body: new TextDecoder().decode(frame.subarray(header)) }
   },
   ({ body, kind }: Message) => {

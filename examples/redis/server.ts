@@ -6,7 +6,7 @@ import { Server } from "@framewire/server"
 import { Effect } from "effect"
 
 const address = { host: "127.0.0.1", port: Number(process.env["PORT"] ?? 6379) }
-const maxMemory = 256 * 1024 * 1024
+const maxMemory = 64 * 1024 * 1024
 
 const store = new Map<string, Uint8Array>()
 let used = 0

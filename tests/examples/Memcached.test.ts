@@ -12,9 +12,9 @@ const serve = Example.serve("memcached/server.ts")
 const peer = Peer.memcached()
 
 /** What comes back for this, until the server ends the connection. */
-const said = (...sent: ReadonlyArray<string>) =>
+const said = (port: number, ...sent: ReadonlyArray<string>) =>
   Effect.gen(function*() {
-    const socket = yield* Socket.connect((yield* serve).port)
+    const socket = yield* Socket.connect(port)
     for (const part of sent) yield* socket.write(part)
     return (yield* socket.ended).text.split("\r\n")
   })
@@ -22,23 +22,26 @@ const said = (...sent: ReadonlyArray<string>) =>
 describe("example memcached", () => {
   it.live("answers a batch in order, says nothing where nothing is wanted, and ends with quit", () =>
     Effect.gen(function*() {
+      const { port } = yield* serve
       const set = "set a 7 0 5\r\nx\r\ny\n\r\nset b 0 0 0 noreply\r\n\r\nget a b c\r\n"
       assert.deepStrictEqual(
-        yield* said(set, "delete b\r\ndelete b\r\nincr a 1\r\nadd c 0 0 4\r\nquit\r\nquit\r\n"),
+        yield* said(port, set, "delete b\r\ndelete b\r\nincr a 1\r\nadd c 0 0 4\r\nquit\r\nquit\r\n"),
         ["STORED", "VALUE a 7 5", "x", "y\n", "VALUE b 0 0", "", "END", "DELETED", "NOT_FOUND", "ERROR", "ERROR", ""]
       )
     }))
 
   it.live("has room for so many values, and for those that it has already", () =>
     Effect.gen(function*() {
+      const { port } = yield* serve
       const sets = Array.from({ length: 257 }, (_, index) => `set ${index} 0 0 1\r\nx\r\n`)
-      const lines = yield* said(...sets, "set 0 0 0 1\r\ny\r\nquit\r\n")
+      const lines = yield* said(port, ...sets, "set 0 0 0 1\r\ny\r\nquit\r\n")
       assert.deepStrictEqual(lines.slice(-4), ["STORED", "SERVER_ERROR out of memory storing object", "STORED", ""])
     }))
 
   it.live("refuses what it cannot tell the end of, and what is too large, before it is there", () =>
     Effect.gen(function*() {
-      const last = (text: string) => Effect.map(said("version\r\n", text), (lines) => lines.slice(1).join("|"))
+      const { port } = yield* serve
+      const last = (text: string) => Effect.map(said(port, "version\r\n", text), (lines) => lines.slice(1).join("|"))
       assert.match(yield* last("set a 0 0 -1\r\n"), /^CLIENT_ERROR the length is invalid: -1\|$/)
       assert.match(yield* last("set a 0 0 1048577\r\n"), /^CLIENT_ERROR the length is invalid: 1048577\|$/)
       assert.match(yield* last("set a 0 0 1\r\nab\r\n"), /^CLIENT_ERROR the frame is malformed: no CRLF\|$/)

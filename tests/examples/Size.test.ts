@@ -11,7 +11,9 @@ const lines = (source: string) =>
     .filter((line) => !/^\s*(\/\/.*)?$/.test(line)).length
 
 const sources = (folder: string) =>
-  globSync(`${folder}/*.ts`, { cwd: examples }).map((path) => readFileSync(join(examples, path), "utf8"))
+  globSync(`${folder}/**/*.ts`, { cwd: examples, exclude: ["**/node_modules"] }).map((path) =>
+    readFileSync(join(examples, path), "utf8")
+  )
 
 describe("an example", () => {
   it("is counted", () => {
@@ -28,8 +30,14 @@ describe("an example", () => {
     assert.isAtMost(size, 60)
   })
 
+  it("is in the table of the README", () => {
+    const table = readFileSync(join(examples, "README.md"), "utf8")
+    const listed = Array.from(table.matchAll(/^\| \[([\w-]+)\]\(\1\)/gm), ([, name]) => String(name))
+    assert.sameMembers(listed, folders)
+  })
+
   it.each(folders)("%s uses public exports only, and its README says what it teaches and how to run it", (folder) => {
-    for (const source of sources(folder)) assert.notMatch(source, /from "(\.\.|.*\/(src|dist|internal)\/)/)
+    for (const source of sources(folder)) assert.notMatch(source, /from "(\.\.\/\.\.|.*\/(packages|dist|internal)\/)/)
     const readme = readFileSync(join(examples, folder, "README.md"), "utf8")
     assert.match(readme, /^# .+\n\nTeaches: .+\n[\s\S]*\n```sh\n[\s\S]+\n```\n/)
   })
