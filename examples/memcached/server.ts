@@ -3,7 +3,7 @@ import type { Connection } from "@framewire/core"
 import { NodeTransport } from "@framewire/core/node"
 import { type Codec, Decoder, Framed, FramingError } from "@framewire/framing"
 import { Server } from "@framewire/server"
-import { Effect } from "effect"
+import { Array as Arr, Effect } from "effect"
 
 const address = { host: "127.0.0.1", port: Number(process.env["PORT"] ?? 11_211) }
 const [lineLimit, valueLimit, maxEntries] = [2048, 1_048_576, 256] as const
@@ -56,6 +56,7 @@ const set = (key: string, flags: string, expiry: string, value: Uint8Array) => {
 const answer = ({ value, words }: Request): ReadonlyArray<string | Entry> => {
   const [verb = "", key = "", flags = "", expiry = ""] = words
   const isQuiet = words.at(-1) === "noreply"
+  if (words.length > 64) return ["CLIENT_ERROR too many words"]
   if (verb === "get") return [...words.slice(1).map((key) => store.get(key)).filter((it) => it !== undefined), "END"]
   if (verb === "set" && key.length <= 250) return [set(key, flags, expiry, value)].slice(isQuiet ? 1 : 0)
   if (verb === "delete") return [store.delete(key) ? "DELETED" : "NOT_FOUND"].slice(isQuiet ? 1 : 0)
@@ -65,10 +66,13 @@ const answer = ({ value, words }: Request): ReadonlyArray<string | Entry> => {
 
 const memcached = (connection: Connection.Connection) => {
   const framed = Framed.make(connection, codec)
-  return framed.receiveEach((requests) => {
-    const sent = framed.sendAllUnsafe(requests.flatMap(answer))
-    return requests.some(({ words }) => words[0] === "quit") ? Effect.andThen(sent, connection.shutdownRead) : sent
-  }).pipe(Effect.tapErrorTag("FrameError", ({ reason }) => framed.send(`CLIENT_ERROR ${reason.message}`)))
+  return framed.receiveEach((requests) =>
+    // One write for some of them: what is asked for in few bytes may be much.
+    Effect.forEach(Arr.chunksOf(requests, 16), (some) => {
+      const sent = framed.sendAllUnsafe(some.flatMap(answer))
+      return some.some(({ words }) => words[0] === "quit") ? Effect.andThen(sent, connection.shutdownRead) : sent
+    }, { discard: true })
+  ).pipe(Effect.tapErrorTag("FrameError", ({ reason }) => framed.send(`CLIENT_ERROR ${reason.message}`)))
 }
 Server.run({ address, deadlines: { readIdle: "1 hour" } }, memcached).pipe(
   Effect.provide(NodeTransport.layer),

@@ -59,7 +59,7 @@ const commands = new Map<string, readonly [least: number, most: number, run: Run
   ["PING", [0, 1, ([word]) => word === undefined ? simple("PONG") : bytes(word)]],
   ["GET", [1, 1, ([key = empty], session) => get(session, key)]],
   ["SET", [2, 2, ([key = empty, value = empty]) => set(key, value)]],
-  ["MGET", [1, 1024, (keys, session) => ({ type: "array", value: keys.map((key) => get(session, key)) })]],
+  ["MGET", [1, 60, (keys, session) => ({ type: "array", value: keys.map((key) => get(session, key)) })]],
   ["DEL", [1, 1024, (keys) => integer(keys.filter(remove).length)]]
 ])
 
@@ -72,7 +72,8 @@ const answer = (request: Resp.Value, session: Session): Resp.Value => {
   return isRight ? run(args, session) : error(`ERR wrong number of arguments for '${text.toLowerCase()}' command`)
 }
 
-const protocol = Protocol.symmetric(Resp.make({ inline: true }))
+// A request has 1 MiB at most, and so has each value; an answer has 60 of them.
+const protocol = Protocol.make({ request: Resp.make({ inline: true }), response: Resp.make({ limit: maxMemory }) })
 const redis = (connection: Connection.Connection) => {
   const session: Session = { nothing: { type: "nullBytes" } }
   return Server.respond(protocol, (request) => Effect.succeed(answer(request, session)))(connection)

@@ -49,6 +49,8 @@ describe("example redis", () => {
           assert.strictEqual(answers.at(-1), "OOM command not allowed when used memory > 'maxmemory'.")
           assert.strictEqual(await client.set("key0", "small"), "OK")
           assert.strictEqual(await client.set("last", large.slice(1000)), "OK")
+          const all = await client.mGet(Array.from({ length: 60 }, () => "key1"))
+          assert.strictEqual(all.join("").length, 60_000_000)
         } finally {
           client.destroy()
         }
