@@ -55,3 +55,9 @@ export const socketActivate = (): Peer => find("systemd-socket-activate", ["--ve
 
 export const postgresql = (): Peer =>
   find("sh", ["-c", "ls /usr/lib/postgresql/*/bin/postgres || command -v postgres"], /postgres$/m, "postgresql")
+
+export const curl = (): Peer => find("curl", ["--version"], /^Protocols: .*\bsmtp\b/m, "curl")
+
+export const memcached = (): Peer => find("memcstat", ["--version"], /libmemcached/, "libmemcached-tools")
+
+export const mllp = (): Peer => find("mllp_send", ["--version"], /^\d/, "python3-hl7")
