@@ -23,6 +23,8 @@ try {
   symlinkSync(resolve("node_modules"), join(home, "node_modules"))
   run(home, "git", "config", "user.name", "rehearsal")
   run(home, "git", "config", "user.email", "rehearsal@localhost")
+  // Something to tell, whatever the last release had already.
+  run(home, "git", "commit", "--quiet", "--allow-empty", "-m", "core: a rehearsal")
   const text = (path: string) => readFileSync(join(home, path), "utf8")
   const manifests = () =>
     globSync("packages/*/package.json", { cwd: home }).map((path): Manifest => JSON.parse(text(path)))
@@ -39,7 +41,7 @@ try {
   const [, entry = ""] =
     new RegExp(`^## ${next.replaceAll(".", "\\.")} \\(.*\\)\n([\\s\\S]*?)(?=^## |$(?![\\s\\S]))`, "m")
       .exec(text("CHANGELOG.md")) ?? []
-  check(/^### core\n\n- ./m.test(entry), `CHANGELOG.md has no changes of core under ${next}`)
+  check(/^### core\n\n(- .*\n)*- a rehearsal$/m.test(entry), `CHANGELOG.md does not tell of core under ${next}`)
   check(run(home, "git", "describe", "--exact-match", "--tags").trim() === `v${next}`, "the release has no tag")
   check(run(home, "git", "status", "--porcelain", "--untracked-files=no") === "", "the release is not all committed")
   console.log(`${before} would become ${next}, with ${entry.match(/^- /gm)?.length ?? 0} changes`)

@@ -14,7 +14,15 @@
  *
  * @since 0.1.0
  */
-import { Address, type Connection, HandshakeReason, type Tls, TransportError, TransportReason } from "@framewire/core"
+import {
+  Address,
+  type Connection,
+  HandshakeReason,
+  InvalidOption,
+  type Tls,
+  TransportError,
+  TransportReason
+} from "@framewire/core"
 import { ByteReader, Decoder, FramingError, ProxyHeader } from "@framewire/framing"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Context from "effect/Context"
@@ -242,6 +250,7 @@ export const read = (
   options: ProxyOptions
 ): (connection: Connection.Connection) => Effect.Effect<Proxied, ProxyError | TransportError.ReceiveError> => {
   const isTrusted = trusts(options)
+  InvalidOption.check(options, { timeout: InvalidOption.duration })
   const codec = ProxyHeader.make(options.limit === undefined ? {} : { limit: options.limit })
   const timeout = Duration.fromInputUnsafe(options.timeout ?? "5 seconds")
   return (connection) => {
