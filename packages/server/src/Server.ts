@@ -34,6 +34,7 @@ import type * as Admission from "./Admission.ts"
 import type { DrainReport } from "./DrainReport.ts"
 import type { Handler } from "./Handler.ts"
 import { Budget, Shared } from "./internal/Budget.ts"
+import { checkAdmission, checkServer } from "./internal/checkOptions.ts"
 import { drain } from "./internal/drain.ts"
 import * as Gate from "./internal/Gate.ts"
 import { inSpan } from "./internal/inSpan.ts"
@@ -134,6 +135,7 @@ export const make = <E, R>(
   // Whoever listens is also drained: nothing may come between the two.
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
+      checkServer(options)
       const { onShed, tls } = options
       let { address } = options
       const clock = yield* Effect.service(Clock.Clock)
@@ -206,7 +208,10 @@ export const make = <E, R>(
       return Server.of({
         address,
         connections: Effect.sync(serving.active),
-        admission: { settings: gate.settings, set: gate.set },
+        admission: {
+          settings: gate.settings,
+          set: (changes) => Effect.suspend(() => gate.set(checkAdmission(changes)))
+        },
         state: Effect.sync(watch.state),
         ready: Effect.sync(() => watch.state()._tag === "Running" && failure === undefined && intake.isWell()),
         live: Effect.sync(() => watch.state()._tag !== "Stopped" && failure === undefined),

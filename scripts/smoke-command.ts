@@ -1,20 +1,9 @@
-// Packs every public package and the command, and uses the tarballs as a stranger would: no source condition, no workspace.
+// Packs the command with the packages that it is made of, and runs it as `npx` would: no source condition, no workspace.
 import { execFileSync, spawn } from "node:child_process"
 import { once } from "node:events"
-import { chmodSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { chmodSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join, resolve } from "node:path"
-
-const program = `
-import * as Client from "@framewire/client"
-import * as Core from "@framewire/core"
-import * as Framing from "@framewire/framing"
-import * as Server from "@framewire/server"
-
-for (const [name, exported] of Object.entries({ Client, Core, Framing, Server })) {
-  if (Object.keys(exported).length === 0) throw new Error(name + " exports nothing")
-}
-`
 
 /** The command, as `npx` would run it: what it prints, until it prints this; then what `look` finds wrong. */
 const runCommand = async (
@@ -63,38 +52,24 @@ const lookAtPage = async ([, url = ""]: RegExpExecArray) => {
   if (paths.size !== 9) throw new Error(`the page is ${Array.from(paths).join(" ")}`)
 }
 
-const root = process.cwd()
-const home = mkdtempSync(join(tmpdir(), "framewire-smoke-"))
+const home = mkdtempSync(join(tmpdir(), "framewire-command-"))
 const run = (cwd: string, command: string, ...args: ReadonlyArray<string>) =>
-  execFileSync(command, args, { cwd, stdio: ["ignore", "inherit", "inherit"] })
+  execFileSync(command, args, { cwd, stdio: ["ignore", "ignore", "inherit"], timeout: 120_000 })
 
 try {
-  const names = globSync("packages/*/package.json")
-    .map((path) => JSON.parse(readFileSync(path, "utf8")) as { readonly name: string; readonly private?: boolean })
-    .filter((manifest) => manifest.private !== true)
-    .map(({ name }) => name)
-  const forgotten = names.filter((name) => !program.includes(`"${name}"`))
-  if (names.length === 0 || forgotten.length > 0) throw new Error(`the program imports not all: ${forgotten.join()}`)
-
-  const packed = [...names, "@framewire/demo"]
-  run(root, "npm", "pack", "--silent", "--pack-destination", home, ...packed.flatMap((name) => ["-w", name]))
+  const packed = globSync(["packages/*/package.json", "apps/demo/package.json"])
+    .map((path) => (JSON.parse(readFileSync(path, "utf8")) as { readonly name: string }).name)
+  run(process.cwd(), "npm", "pack", "--silent", "--pack-destination", home, ...packed.flatMap((name) => ["-w", name]))
   for (const name of packed) {
     const target = join(home, "node_modules", name)
     mkdirSync(target, { recursive: true })
     const [tarball = ""] = globSync(`${name.replace("@", "").replace("/", "-")}-*.tgz`, { cwd: home })
     run(home, "tar", "xzf", tarball, "-C", target, "--strip-components=1")
   }
-  for (const name of ["effect", "@effect/platform-node", "@types/node"]) {
+  for (const name of ["effect", "@effect/platform-node"]) {
     mkdirSync(dirname(join(home, "node_modules", name)), { recursive: true })
     symlinkSync(resolve("node_modules", name), join(home, "node_modules", name))
   }
-  writeFileSync(join(home, "package.json"), JSON.stringify({ type: "module" }))
-  writeFileSync(join(home, "main.ts"), program)
-
-  // Without skipLibCheck, so that our declarations, and not only their use, are compiled.
-  const options = ["--target", "es2023", "--module", "nodenext", "--types", "node", "--strict", "--noEmit"]
-  run(home, process.execPath, resolve("node_modules/typescript/bin/tsc"), ...options, "main.ts")
-  run(home, process.execPath, "main.ts")
 
   const free = "127.0.0.1:0"
   await runCommand(home, ["--version"], /^framewire v\d/)
@@ -105,7 +80,7 @@ try {
     lookAtPage
   )
   await runCommand(home, ["tap", "--listen", free, "--to", free, "--web", "0"], /the page is (http:.*)\n/, lookAtPage)
-  console.log(`${names.length} packages and the command pack, compile and run outside the workspace`)
+  console.log("the command runs outside the workspace, with its pages")
 } finally {
   rmSync(home, { recursive: true })
 }
