@@ -119,7 +119,8 @@ const sampling = Schedule.spaced("10 seconds")
  *
  * **Errors**: `ListenError`. Where accepting fails for a reason that passes (`retry` is not `never`), it is tried again,
  * within a second each time, and after a minute without success the server stops. What a handler fails with ends its
- * connection and is logged at debug level; to see it, handle it in the handler.
+ * connection and is logged at debug level; to see it, handle it in the handler. An option that cannot be is a defect,
+ * `InvalidOption`.
  *
  * @category constructors
  * @since 0.1.0
