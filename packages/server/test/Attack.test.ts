@@ -52,12 +52,12 @@ const causes = (events: ReadonlyArray<ServerEvent.ServerEvent>) => {
 const limited = Protocol.symmetric(Codec.text(Lines.make({ limit: 65_536 })))
 
 // What all bad peers together may have the server keep at a time, themselves included: they are in this process. Whoever
-// floods or never reads would have it keep 200 MB if it did not bound that.
-const maxGrowth = 32_000_000
+// floods or never reads would have it keep 300 MB if it did not bound that.
+const maxGrowth = 40_000_000
 
 const deadlines = { firstFrame: "300 millis", frame: "300 millis", readIdle: "5 seconds" } as const
 const answer = "y".repeat(1000)
-const endless = Buffer.alloc(2_000_000, "x")
+const endless = Buffer.alloc(4_000_000, "x")
 
 /** Five clients that ask one thing after the other while `attack` goes on; what became of everybody. */
 const under = (
@@ -150,7 +150,7 @@ describe("a peer that", () => {
       const deaf: Act = (socket) => {
         socket.pause()
         // More than the kernel keeps for it.
-        socket.write("big\n".repeat(20_000))
+        socket.write("big\n".repeat(40_000))
       }
       const { causes: seen } = yield* under((address, events) =>
         // They do not even hear of their end.

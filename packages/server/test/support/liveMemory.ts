@@ -9,6 +9,8 @@ const collect = runInNewContext("gc") as () => void
 /** Bytes of this process that cannot be collected, in the heap and outside of it. */
 const live = (): number => {
   collect()
+  // What is outside of the heap is given back by another thread, for which the next one waits.
+  collect()
   const { external, heapUsed } = process.memoryUsage()
   return heapUsed + external
 }
