@@ -186,9 +186,11 @@ export const make = (options: DeadlineOptions = {}): Effect.Effect<Deadlines, ne
           const opened = clock.currentTimeMillisUnsafe()
           const ages = ageMillis * (1 + jitter * (2 * random.nextDoubleUnsafe() - 1))
           const watch = new Watched(connection, limits, fiber, opened, { ages, graceMillis })
+          // If this throws, nobody is watched.
+          const handled = handler(watch)
           watches.add(watch)
           anybody.openUnsafe()
-          return Effect.suspend(() => handler(watch)).pipe(
+          return handled.pipe(
             Effect.provideService(Progress, watch),
             Effect.exit,
             Effect.flatMap((exit): Exit.Exit<void, E | DeadlineExceeded> =>

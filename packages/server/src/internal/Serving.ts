@@ -142,21 +142,28 @@ export const make = <E, R>({ clock, gate, handler, onShed, proxy, tls, watch }: 
         attributes: { ...networkOf(connection.local), ...peerOf(connection.remote) }
       })),
       Scope.provide(scope),
-      Effect.onExit((exit) => Scope.close(scope, exit)),
-      Effect.catchCause((cause) => Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logDebug(cause)),
-      Effect.ensuring(Effect.suspend(() =>
-        Effect.andThen(
-          tellClosed(entry),
-          Effect.suspend(() => {
-            active--
-            watch.active(-1)
-            leave(entry)
-            return release
-          })
-        )
-      ))
+      // What comes is run whatever this is: nothing interrupts what is around the handler.
+      Effect.exit,
+      Effect.flatMap((exit) => conclude(entry, scope, release, exit))
     )
   }
+
+  const conclude = (
+    entry: Entry,
+    scope: Scope.Closeable,
+    release: Effect.Effect<unknown>,
+    exit: Exit.Exit<void, unknown>
+  ) =>
+    Effect.andThen(Scope.close(scope, exit), exit).pipe(
+      Effect.catchCause((cause) => Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logDebug(cause)),
+      Effect.andThen(tellClosed(entry)),
+      Effect.andThen(Effect.suspend(() => {
+        active--
+        watch.active(-1)
+        leave(entry)
+        return release
+      }))
+    )
 
   const reject = (entry: Entry, reason: Reason, error?: ProxyProtocol.ProxyError | TransportError.ReceiveError) => {
     if (entry.phase === "rejected") return

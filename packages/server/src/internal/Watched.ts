@@ -88,10 +88,10 @@ export class Watched extends Delegate implements Progress {
   }
 
   override get receive(): Received {
-    return this.#receive ??= Effect.withFiber((fiber) => {
+    const receive: Received = this.#receive ??= Effect.withFiber((fiber) => {
       // As Framed does: a yield between the bytes and who gets them would lose them if he is interrupted.
       if (2 * fiber.currentOpCount > fiber.cache.maxOpsBeforeYield) {
-        return Effect.flatMap(Effect.yieldNow, () => this.receive)
+        return Effect.flatMap(Effect.yieldNow, () => receive)
       }
       this.#receiving = true
       return this.#observed ??= Effect.onExit(this.inner.receive, (exit) => {
@@ -101,6 +101,7 @@ export class Watched extends Delegate implements Progress {
         return Effect.void
       })
     })
+    return receive
   }
 
   override get receiveEach() {

@@ -9,18 +9,21 @@ const collect = runInNewContext("gc") as () => void
 /** Bytes of this process that cannot be collected, in the heap and outside of it. */
 const live = (): number => {
   collect()
+  // What is outside of the heap is given back by another thread, for which the next one waits.
+  collect()
   const { external, heapUsed } = process.memoryUsage()
   return heapUsed + external
 }
 
-/** By how much they grow from now on, at most: looked at five times a second until the scope closes, and whenever it is asked. */
+/** By how much they have grown, at most: looked at from now on until the scope closes, for a tenth of the time. */
 export const growth: Effect.Effect<() => number, never, Scope.Scope> = Effect.gen(function*() {
   const before = live()
   let most = before
-  const look = () => {
+  const look = Effect.suspend(() => {
+    const began = performance.now()
     most = Math.max(most, live())
-    return most - before
-  }
-  yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep("200 millis"), Effect.sync(look))))
-  return look
+    return Effect.sleep(10 * (performance.now() - began))
+  })
+  yield* Effect.forkScoped(Effect.forever(look))
+  return () => most - before
 })
