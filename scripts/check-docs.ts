@@ -31,8 +31,14 @@ const embedded = (page: string, text: string): string =>
 const commentsOf = (text: string): string =>
   text.split("\n").map((line) => /^\s*\* ?(.*)$/.exec(line)?.[1] ?? "").join("\n")
 
+// What Node keeps of its compilation halves the time that the examples take.
+const env = { ...process.env, NODE_COMPILE_CACHE: join(".cache", "node") }
 const node = (...args: ReadonlyArray<string>) => {
-  const { error, status, stderr, stdout } = spawnSync(process.execPath, args, { encoding: "utf8", timeout: 60_000 })
+  const { error, status, stderr, stdout } = spawnSync(process.execPath, args, {
+    encoding: "utf8",
+    env,
+    timeout: 60_000
+  })
   return { ok: status === 0, stdout, text: `${stdout}${stderr}${error?.message ?? ""}` }
 }
 
