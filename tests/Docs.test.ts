@@ -1,7 +1,7 @@
 // No block of a page goes without a look: each kind of block that CI would pass over is planted here, and found.
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { blocksOf } from "../scripts/docs-blocks.ts"
@@ -73,4 +73,25 @@ describe("blocks of the documentation", () => {
       }),
     60_000
   )
+})
+
+describe("LLMS.md", () => {
+  const text = readFileSync("LLMS.md", "utf8")
+  const table = text.slice(text.indexOf("| from "), text.indexOf("Types to know"))
+
+  it("has every noun of every entry, each beside the entry that it is imported from, and no other", () => {
+    let entry = ""
+    const told = table.split("\n").slice(2).flatMap((row) => {
+      const [, from = "", nouns = ""] = row.split("|")
+      entry = /`(.+)`/.exec(from)?.[1] ?? entry
+      return Array.from(nouns.matchAll(/`(\w+)`/g), ([, noun]) => `${entry} ${noun}`)
+    })
+    const exported = globSync("packages/*/src/{,*/}index.ts").flatMap((path) =>
+      Array.from(
+        readFileSync(path, "utf8").matchAll(/^export \* as (\w+)/gm),
+        ([, noun]) => `@framewire/${path.split("/").filter((it) => !/packages|src|index/.test(it)).join("/")} ${noun}`
+      )
+    )
+    assert.deepStrictEqual(told.toSorted(), exported.toSorted())
+  })
 })
