@@ -1,9 +1,9 @@
 // Compiles every ```ts block of the repository's Markdown files and of the packages' JSDoc, runs those marked `ts run`
-// and compares what they print with the `text output` below, parses ```sh and ```json, and holds the block under an
-// `<!-- embed PATH -->` line equal to that file (PATH from the root; --write rewrites both).
+// and compares what they print with the `text output` below, parses ```sh and ```json, holds the block under an
+// `<!-- embed PATH -->` line equal to that file (PATH from the root; --write rewrites both), and follows every link to a file.
 import { execFileSync, spawnSync } from "node:child_process"
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { type Block, blocksOf } from "./docs-blocks.ts"
 
 const write = process.argv.includes("--write")
@@ -82,6 +82,9 @@ try {
     const text = readFileSync(page, "utf8")
     const fresh = embedded(page, text)
     if (write && fresh !== text) writeFileSync(page, fresh)
+    for (const [, to = ""] of fresh.replaceAll(/`[^`]*`/g, "").matchAll(/\]\((?!\w+:|#)([^)#\s]+)/g)) {
+      if (!existsSync(join(dirname(page), to))) problems.push(`${page}: nothing is at ${to}`)
+    }
     return examplesOf(page, fresh)
   }).concat(sources.flatMap((path) => examplesOf(path, commentsOf(readFileSync(path, "utf8")))))
   writeFileSync(

@@ -55,13 +55,13 @@ describe("blocks of the documentation", () => {
     }), 60_000)
 
   it.live(
-    "what does not compile, parse or print that, or differs from its file, is found at its line",
+    "what does not compile, parse or print that, differs from its file or leads nowhere, is found",
     () =>
       Effect.gen(function*() {
         const { code, stderr } = yield* check(
           block("ts", "const size: string = 1") + block("ts run", "console.log(1)") + block("text output", "2") +
             block("sh", "if true") + block("json", "{") + block("ts run", "throw new Error('boom')") +
-            `<!-- embed examples/echo/server.ts -->\n\n${block("ts", "1 + 1")}`
+            `<!-- embed examples/echo/server.ts -->\n\n${block("ts", "1 + 1")}\n[gone](no/such.md#part)\n`
         )
         assert.strictEqual(code, 1)
         assert.match(stderr, /page\.md\(2,7\): error TS2322/)
@@ -69,6 +69,7 @@ describe("blocks of the documentation", () => {
         assert.match(stderr, /page\.md:10: Error: .*bash/)
         assert.match(stderr, /page\.md:13: SyntaxError/)
         assert.match(stderr, /page\.md:16: failed[\s\S]*boom/)
+        assert.match(stderr, /page\.md: nothing is at no\/such\.md\n/)
         assert.match(stderr, /page\.md: differs from examples\/echo\/server\.ts/)
       }),
     60_000
