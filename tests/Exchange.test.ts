@@ -8,10 +8,12 @@ import { Server } from "@framewire/server"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
 
 const options = { address: { host: "127.0.0.1", port: 0 }, drainDeadline: "100 millis", linger: 20 } as const
 
@@ -286,5 +288,47 @@ describe("a greeting that the server begins", () => {
       }
       assert.strictEqual(yield* Effect.flip(Client.connect(wrong, server.address)), "wrong")
       assert.strictEqual(connections, 3)
+    })))
+})
+
+describe("an exchange with several answers", () => {
+  const protocol = Protocol.json({
+    framing: LengthPrefixed.u32be({ limit: 1000 }),
+    request: Schema.Int,
+    response: Schema.Int,
+    carries: ["traceparent"],
+    isLast: (response) => response === 0
+  })
+
+  it.live("they come in order to a stream, and one trace goes through both ends", () =>
+    bounded(Effect.gen(function*() {
+      const spans: Array<Tracer.Span> = []
+      const tracer = Tracer.make({
+        span: (options) => {
+          const span = new Tracer.NativeSpan(options)
+          spans.push(span)
+          return span
+        }
+      })
+      const server = yield* Server.make(
+        options,
+        Server.forEach(protocol.server, (call, framed) => {
+          if (call._tag === "Cancel") return Effect.void
+          const parent = Option.getOrThrow(Protocol.parentSpan(call))
+          return Effect.forEach(
+            Array.from({ length: call.request }, (_, n) => call.request - 1 - n),
+            (response) => framed.send({ _tag: "Response", id: call.id, response }),
+            { discard: true }
+          ).pipe(Effect.withSpan("answer", { parent }), Effect.provideService(Tracer.Tracer, tracer))
+        })
+      )
+      const client = yield* Client.connect(protocol, server.address, { span: () => ({ name: "count" }) })
+      const counted = Stream.runCollect(client.requestStream(2000)).pipe(
+        Effect.provideService(Tracer.Tracer, tracer)
+      )
+      assert.deepStrictEqual(yield* counted, Array.from({ length: 2000 }, (_, n) => 1999 - n))
+      const [asked, answered] = ["count", "answer"].map((name) => spans.find((span) => span.name === name))
+      assert.strictEqual(answered?.traceId, asked?.traceId)
+      assert.strictEqual(Option.getOrThrow(answered!.parent).spanId, asked?.spanId)
     })))
 })

@@ -46,7 +46,7 @@ export interface Requests<in Req, out Res, out Err = never> {
 
   /**
    * Sends many by one write, as far as `maxInFlight` lets them go at once, and suspends until each has ended: the outcomes
-   * are in the order of the requests. It costs no fiber a request.
+   * are in the order of the requests. It costs no fiber a request, unless each has a `span`.
    */
   readonly requestAll: (
     requests: Iterable<Req>

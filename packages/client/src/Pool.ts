@@ -20,7 +20,7 @@ import type * as Scope from "effect/Scope"
 import type { Client, Spoken } from "./Client.ts"
 import { checkPool } from "./internal/checkOptions.ts"
 import type { Attempted } from "./internal/keep.ts"
-import { keptClient, type Settings } from "./internal/keptClient.ts"
+import { keptClient, type KeptOptions } from "./internal/keptClient.ts"
 import * as Pushes from "./internal/Pushes.ts"
 import { type Queue, type ReconnectOptions, schedule } from "./Reconnect.ts"
 import { SessionError } from "./Status.ts"
@@ -104,7 +104,7 @@ export const make = <Req, Res, Err = never, P = never, Hello = never, Agreed = n
     const { maxFailures = 5, ejectionTime = "30 seconds", size = 4 } = options
     const isOne = !("length" in endpoints) || endpoints.length === 1
     const pushes = yield* Pushes.make<P>(options)
-    const settings: Settings = {
+    const settings: KeptOptions = {
       schedule: options.schedule ?? schedule,
       queue: options.queue ?? {},
       maxWaiting: options.maxWaiting ?? 10_000,

@@ -18,6 +18,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Client, Requests, Spoken } from "./Client.ts"
 import { checkReconnect } from "./internal/checkOptions.ts"
+import * as defaults from "./internal/defaults.ts"
 import { keptClient } from "./internal/keptClient.ts"
 import { oneLine } from "./internal/oneLine.ts"
 import { type ReconnectOptions, schedule } from "./Reconnect.ts"
@@ -98,7 +99,7 @@ export const make = <Req, Res, Err = never, P = never, Hello = never, Agreed = n
 ): Effect.Effect<Subscription<Req, Res, Err, P>, never, Transport.Transport | Scope.Scope> =>
   Effect.gen(function*() {
     checkReconnect(options)
-    const { maxPushes = 1024, subscribe } = options
+    const { maxPushes = defaults.maxPushes, subscribe } = options
     // One place more, which only a gap takes.
     const queue = yield* Queue.make<Event<P>, Cause.Done>({ capacity: maxPushes + 1, strategy: "dropping" })
     let last: Event<P> | undefined

@@ -213,6 +213,20 @@ describe("the line drops", () => {
       yield* isOver(client, "SendError.BrokenPipe")
     })))
 
+  it.live("a send that fails while a part of an answer is here makes no answer of that", () =>
+    bounded(Effect.gen(function*() {
+      const fake = FakeTransport.make()
+      const client = yield* Effect.provide(Client.connect(lines, fake.address), fake.layer)
+      const both = yield* Effect.forkChild(outcomes(client, 2))
+      yield* eventually(() => fake.sent() === "0\n1\n")
+      fake.breakSends("0\npart of o")
+      yield* Effect.flip(client.request("more"))
+      const [first, second] = yield* Fiber.join(both)
+      assert(first?._tag === "Success" && second?._tag === "Failure")
+      assert.strictEqual(first.success, "0")
+      assert.strictEqual(reasonOf(second.failure), "MaybeSent SendError.BrokenPipe")
+    })))
+
   it.live("closed settles though the server never closes", () =>
     bounded(Effect.gen(function*() {
       const server = yield* RawServer.make({ finishes: false, onLine: (_, socket) => socket.write("a\nb\n") })

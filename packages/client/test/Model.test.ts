@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import { brokenSends, lines, MemoryServer } from "./support/index.ts"
 
@@ -40,8 +41,13 @@ const byId = Protocol.byId<string, string>({
       return { _tag: "Response", id: Number(id), response }
     },
     () => ""
-  )
+  ),
+  isLast: (response) => response.endsWith("!")
 })
+
+/** By id, every third asks for a stream of three answers. */
+const isStream = (text: string, isById: boolean) => isById && Number(text) % 3 === 0
+const whole = (n: string) => [`${n}.0`, `${n}.1`, `${n}!`]
 
 type Spoken = Protocol.Protocol<string, string> | Protocol.Exchange<string, string>
 
@@ -72,7 +78,8 @@ const serve = (roll: (sides: number) => number, seen: Map<string, number>, isByI
           return void (yield* connection.close())
         default:
       }
-      const answering = Effect.delay(say(answer), roll(200))
+      const answers = isStream(text, isById) ? whole(text).map((it) => `${id} ${it}`) : [answer]
+      const answering = Effect.forEach(answers, (it) => Effect.delay(say(it), roll(200)), { discard: true })
       if (isById) yield* Effect.forkScoped(answering)
       else yield* answering
     })
@@ -87,7 +94,8 @@ const shared = {
   linger: "100 millis",
   timeout: "1 seconds",
   requestTimeout: "3 seconds",
-  heartbeat: { ping: "ping", interval: "500 millis" }
+  heartbeat: { ping: "ping", interval: "500 millis" },
+  maxStreamed: 2
 } as const
 
 const clients = {
@@ -140,10 +148,19 @@ const trial = (seed: number, spoken: Spoken, isById: boolean, make: Make) =>
       }
     }))
     yield* fork(faults)
+    const streamed = new Map(names.map((n) => [n, new Array<string>()]))
+    /** Takes its time now and then. */
+    const stream = (n: string) =>
+      Stream.runForEach(client.requestStream(n), (it) =>
+        Effect.andThen(Effect.sync(() => streamed.get(n)?.push(it)), Effect.sleep(roll(3) === 0 ? roll(400) : 0))).pipe(
+          Effect.map(() =>
+            streamed.get(n)?.at(-1)
+          )
+        )
     const asking = Effect.forEach(names, (n) => {
       const wait = roll(2500)
       const patience = roll(6) === 0 ? roll(300) : 60_000
-      return Effect.exit(client.request(n)).pipe(
+      return Effect.exit(isStream(n, isById) ? stream(n) : client.request(n)).pipe(
         Effect.timeoutOption(patience),
         Effect.delay(wait)
       )
@@ -158,8 +175,11 @@ const trial = (seed: number, spoken: Spoken, isById: boolean, make: Make) =>
       const n = names[index]!
       const times = seen.get(n) ?? 0
       assert.isAtMost(times, 1, `${name}: ${n} was sent twice`)
+      // One that the server treated badly has its last answer alone.
+      const parts = streamed.get(n) ?? []
+      assert.deepStrictEqual(parts, parts[0] === `${n}!` ? [`${n}!`] : whole(n).slice(0, parts.length), name)
       if (outcome._tag === "None") continue
-      const exit: Exit.Exit<string, RequestError.RequestError> = outcome.value
+      const exit: Exit.Exit<string | undefined, RequestError.RequestError> = outcome.value
       if (Exit.isSuccess(exit)) {
         answered++
         assert.strictEqual(exit.value, `${n}!`, name)

@@ -139,6 +139,19 @@ describe("Client.requestStream", () => {
       assert.lengthOf(server.log, 1)
     })))
 
+  it.effect("in order: behind an answer that the codec refuses nobody knows whether another follows: the line ends", () =>
+    inMemory(Effect.gen(function*() {
+      const server = yield* MemoryServer.make((line, say, connection) =>
+        Effect.andThen(Effect.ignore(connection.send(Uint8Array.of(0xFF, 10))), say(`${line}1`, "."))
+      )
+      const client = yield* Client.connect(inOrder, server.address)
+      const both = yield* client.requestAll(["a", "b"])
+      assert.deepStrictEqual(
+        both.map((it) => Exit.isFailure(it) && it.cause.reasons.map((it) => it._tag === "Fail" && known(it.error))),
+        [["MaybeSent MessageError"], ["MaybeSent MessageError"]]
+      )
+    })))
+
   it.effect("an answer of a request that is not in flight ends the line", () =>
     inMemory(Effect.gen(function*() {
       const server = yield* MemoryServer.make((line, say) => say(...answers(said(line).id + 1, "a")))

@@ -10,7 +10,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import * as Tracer from "effect/Tracer"
-import { MemoryServer } from "./support/index.ts"
+import { bounded, lines, MemoryServer, RawServer } from "./support/index.ts"
 
 const { fork, inMemory, settle } = MemoryServer
 
@@ -145,6 +145,18 @@ describe("the span of a request", () => {
             ["c", "Success", undefined]
           ]
         )
+      }))
+    ))
+
+  it.live("does not take requests apart that go out together: they are one write", () =>
+    traced((spans) =>
+      bounded(Effect.gen(function*() {
+        const server = yield* RawServer.make({ onLine: (line, socket) => void socket.write(`${line}\n`) })
+        const client = yield* Client.connect(lines, server.address, { span })
+        const texts = Array.from({ length: 50 }, (_, n) => `${n}`)
+        assert.deepStrictEqual((yield* client.requestAll(texts)).map((it) => Exit.isSuccess(it) && it.value), texts)
+        assert.strictEqual(server.chunks(), 1)
+        assert.lengthOf(spans.filter(({ kind }) => kind === "client"), 50)
       }))
     ))
 

@@ -1,6 +1,6 @@
 // One connection and its requests. The hot path is plain calls: a request is one ticket, a turn of requests one write.
 import type { Connection } from "@framewire/core"
-import { type Framed, FramingError, type Protocol } from "@framewire/framing"
+import type { Framed, FramingError, Protocol } from "@framewire/framing"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -10,18 +10,19 @@ import {
   AnswersUnread,
   LineClosed,
   LineDraining,
-  RequestCancelled,
   RequestError,
   type RequestFailure,
-  RequestTimedOut,
-  UnexpectedAnswer
+  RequestTimedOut
 } from "../RequestError.ts"
 import { beside } from "./beside.ts"
 import * as InFlight from "./InFlight.ts"
 import { Outgoing } from "./Outgoing.ts"
 import type { Owner, Settings } from "./Owner.ts"
+import { Replies } from "./Replies.ts"
 import { type Holder, Ticket } from "./Ticket.ts"
 import { Timeouts } from "./Timeouts.ts"
+
+const maxTurns = 16
 
 export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
   readonly connection: Connection.Connection
@@ -31,9 +32,8 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
   readonly #owner: Owner<Req, Res, Err, P>
   readonly #fork: <E>(effect: Effect.Effect<unknown, E>) => Fiber.Fiber<unknown, E>
   readonly #maxInFlight: number
-  readonly #isGoAway: ((push: P) => boolean) | undefined
-
   readonly #outgoing: Outgoing<Protocol.Call<Req>, Ticket<Req, Res, Err>>
+  readonly #replies: Replies<Req, Res, Err, P>
   /** Every request without an answer, sent or not. */
   readonly #pending: InFlight.InFlight<Ticket<Req, Res, Err>>
   /** Those for which `pending` has no place. */
@@ -41,8 +41,6 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
   #ended: RequestFailure | undefined
   #isOver = false
   #isDraining = false
-  /** Whose answers wait to be taken, before anything more is read. */
-  #heldUpBy: Ticket<Req, Res, Err> | undefined
 
   constructor(
     framed: Framed.Framed<Protocol.Reply<Res, Err, P>, Protocol.Call<Req>>,
@@ -59,13 +57,12 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
     this.#outgoing = new Outgoing(framed.connection, exchange.client, this.#fork, {
       refused: (ticket, refusal) => this.#refuse(ticket, refusal),
       failed: (failure) => {
-        // Answers that have arrived are good: the reader takes them, and fails the rest with this failure.
         this.#ended ??= failure ?? new LineClosed({ by: "self" })
-        this.#fork(this.connection.shutdownRead)
+        // Answers that have arrived are good, as far as they are whole: `shutdownRead` would make one of a part, too.
+        this.#fork(Effect.andThen(this.#quiet, Effect.sync(() => this.close())))
       }
     })
     this.#maxInFlight = Math.min(settings.maxInFlight ?? 1024, exchange.maxId)
-    this.#isGoAway = settings.isGoAway
     const isInOrder = exchange.answers === "in-order"
     this.#pending = (isInOrder ? InFlight.inOrder : InFlight.byId)(exchange.maxId)
     this.timeouts = new Timeouts<Req, Res, Err>(fiber.getRef(Clock.Clock), settings, {
@@ -73,7 +70,7 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
       pending: () => this.#pending.all(),
       waiting: this.#waiting,
       blocks: () => isInOrder || this.#pending.size() >= this.#maxInFlight,
-      isHeldUp: () => this.#heldUpBy !== undefined,
+      isHeldUp: () => this.#replies.heldUpBy !== undefined,
       expire: (ticket, millis) => this.#expire(ticket, millis),
       kill: (reason) => {
         this.end(reason)
@@ -84,6 +81,19 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
         // Where there is no room for it, there are requests that have to be answered.
         if (this.#ended === undefined && this.#pending.size() < this.#maxInFlight) this.#write(bound(request))
       }
+    })
+    const { isGoAway } = settings
+    this.#replies = new Replies<Req, Res, Err, P>({
+      exchange,
+      pending: this.#pending,
+      timeouts: this.timeouts,
+      pushed: (push) => {
+        // It can say when to come back, before anybody does.
+        const failure = owner.pushed(push)
+        if (isGoAway?.(push) === true) this.drain()
+        return failure
+      },
+      taken: () => this.#admit()
     })
   }
 
@@ -148,6 +158,17 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
     this.#fork(this.connection.close())
   }
 
+  /** Until two turns of the loop have brought no answer, and not for ever. */
+  get #quiet(): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function*() {
+      for (let turns = 0, quiet = 0; turns < maxTurns && quiet < 2; turns++) {
+        const before = this.#pending.size()
+        yield* Effect.yieldNow
+        quiet = this.#pending.size() === before ? quiet + 1 : 0
+      }
+    })
+  }
+
   /** Ends every request, each with what is known of it; `died` instead for those that were sent. */
   end(reason: RequestFailure, died?: Exit.Exit<never>): void {
     if (this.#isOver) return
@@ -168,19 +189,7 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
 
   /** Reads until the line ends. */
   get reading(): Effect.Effect<void> {
-    const read = Effect.suspend(() => this.#framed.receiveEach(this.#take))
-    const onward = (error: Framed.FramedError | RequestFailure): Effect.Effect<void, RequestFailure> => {
-      // By id nobody can tell whose answer it was.
-      if (this.exchange.answers !== "in-order" || !(error instanceof FramingError.MessageError)) {
-        return Effect.fail(error)
-      }
-      this.timeouts.hear()
-      this.timeouts.answer()
-      const settled = this.#settle(0, answered(error)) ?? Effect.sync(() => this.#admit())
-      return Effect.andThen(settled, all)
-    }
-    const all: Effect.Effect<void, RequestFailure> = Effect.catch(read, onward)
-    return all.pipe(
+    return this.#replies.from(this.#framed).pipe(
       Effect.matchEffect({
         onSuccess: () => Effect.sync(() => this.end(new LineClosed({ by: "peer" }))),
         onFailure: (failure) => Effect.sync(() => this.end(failure))
@@ -193,7 +202,7 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
   }
 
   #expire(ticket: Ticket<Req, Res, Err>, millis: number): void {
-    const error = ticket === this.#heldUpBy
+    const error = ticket === this.#replies.heldUpBy
       ? new RequestError({ delivery: "Answered", reason: new AnswersUnread({ millis }) })
       : new RequestError({
         delivery: this.#waiting.has(ticket) ? "NotSent" : "MaybeSent",
@@ -218,60 +227,6 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
       Exit.mapError(refusal, (reason) => new RequestError({ delivery: "NotSent", reason }))
     )
     this.#admit()
-  }
-
-  readonly #take = (replies: ReadonlyArray<Protocol.Reply<Res, Err, P>>): Effect.Effect<void, RequestFailure> => {
-    this.#heldUpBy = undefined
-    this.timeouts.hear()
-    for (const [index, reply] of replies.entries()) {
-      const wait = this.#reply(reply)
-      if (wait !== undefined) return Effect.andThen(wait, Effect.suspend(() => this.#take(replies.slice(index + 1))))
-    }
-    this.#admit()
-    return Effect.void
-  }
-
-  /** What has to be waited for before the next one. */
-  #reply(reply: Protocol.Reply<Res, Err, P>): Effect.Effect<void, RequestFailure> | undefined {
-    if (reply._tag === "Push") {
-      // It can say when to come back, before anybody does.
-      const failure = this.#owner.pushed(reply.push)
-      if (this.#isGoAway?.(reply.push) === true) this.drain()
-      return failure && Effect.fail(failure)
-    }
-    this.timeouts.answer()
-    if (reply._tag === "Response") {
-      const { isLast } = this.exchange
-      if (isLast !== undefined && !isLast(reply.response)) return this.#part(reply.id, reply.response)
-      return this.#settle(reply.id, Exit.succeed(reply.response))
-    }
-    return this.#settle(
-      reply.id,
-      reply._tag === "Failure" ? Exit.fail(reply.error) : answered(new RequestCancelled())
-    )
-  }
-
-  /** Gives a request one of its answers. */
-  #part(id: Protocol.Id, response: Res): Effect.Effect<void, RequestFailure> | undefined {
-    const ticket = this.#pending.find(id)
-    if (ticket === undefined) return Effect.fail(new UnexpectedAnswer())
-    this.timeouts.extend(ticket)
-    const wait = ticket.isGivenUp ? undefined : ticket.onPart?.(response)
-    if (wait !== undefined) this.#heldUpBy = ticket
-    return wait
-  }
-
-  /** Gives a request its answer, the last one; fails if there is none. */
-  #settle(
-    id: Protocol.Id,
-    answer: Exit.Exit<Res, RequestError | Err>
-  ): Effect.Effect<void, RequestFailure> | undefined {
-    const ticket = this.#pending.take(id)
-    if (ticket === undefined) return Effect.fail(new UnexpectedAnswer())
-    // Its id is another's from now on.
-    ticket.holder = undefined
-    ticket.settle(answer)
-    return undefined
   }
 
   #admit(): void {
@@ -299,8 +254,6 @@ const bound = <Req, Res, Err>(request: Req): Ticket<Req, Res, Err> => {
   ticket.isBound = true
   return ticket
 }
-
-const answered = (reason: RequestFailure) => Exit.fail(new RequestError({ delivery: "Answered", reason }))
 
 /** A line that works for as long as the scope is open; the connection is the caller's. */
 export const open = <Req, Res, Err, P>(

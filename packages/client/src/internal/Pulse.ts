@@ -14,7 +14,7 @@ export class Pulse {
   #isChecking = false
 
   constructor({ interval = "25 seconds", misses = 2 }: Heartbeat<unknown>, now: number, ping: () => void) {
-    this.#interval = Duration.toMillis(Duration.fromInputUnsafe(interval))
+    this.#interval = Duration.toMillis(interval)
     this.#misses = Math.max(2, misses)
     this.#ping = ping
     this.#heard = now

@@ -5,6 +5,7 @@ import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import type { ClientOptions } from "../Client.ts"
 import { PushesUnread } from "../RequestError.ts"
+import * as defaults from "./defaults.ts"
 
 export interface Pushes<P> {
   /** A failure where nobody takes them. */
@@ -14,7 +15,7 @@ export interface Pushes<P> {
 }
 
 export const make = <P>(
-  { maxPushes = 1024 }: Pick<ClientOptions, "maxPushes">
+  { maxPushes = defaults.maxPushes }: Pick<ClientOptions, "maxPushes">
 ): Effect.Effect<Pushes<P>> =>
   Effect.map(Queue.make<P, Cause.Done>({ capacity: maxPushes, strategy: "dropping" }), (queue) => ({
     offer: (push) => Queue.offerUnsafe(queue, push) ? undefined : new PushesUnread({ limit: maxPushes }),

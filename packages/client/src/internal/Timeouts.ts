@@ -3,6 +3,7 @@ import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import { HeartbeatMissed, type RequestFailure, RequestTimedOut } from "../RequestError.ts"
 import { Alarm } from "./Alarm.ts"
+import * as defaults from "./defaults.ts"
 import * as Overdue from "./Overdue.ts"
 import type { Settings } from "./Owner.ts"
 import { Pulse } from "./Pulse.ts"
@@ -41,13 +42,13 @@ export class Timeouts<Req, Res, Err> {
 
   constructor(
     clock: Clock.Clock,
-    { drainTimeout = "15 seconds", heartbeat, requestTimeout = "30 seconds" }: Settings<Req, never>,
+    { drainTimeout = "15 seconds", heartbeat, requestTimeout = defaults.requestTimeout }: Settings<Req, never>,
     line: Timed<Req, Res, Err>
   ) {
     this.#clock = clock
     this.#line = line
-    this.#request = Duration.toMillis(Duration.fromInputUnsafe(requestTimeout))
-    this.#drain = Duration.toMillis(Duration.fromInputUnsafe(drainTimeout))
+    this.#request = Duration.toMillis(requestTimeout)
+    this.#drain = Duration.toMillis(drainTimeout)
     const now = this.#heard = this.#answered = clock.currentTimeMillisUnsafe()
     this.#pulse = heartbeat && new Pulse(heartbeat, now, () => line.ping(heartbeat.ping))
     this.alarm = new Alarm(

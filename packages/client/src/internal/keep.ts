@@ -137,7 +137,7 @@ export const keep = <Hello, Agreed, Refusal, Req, Res, Err, P>(
   keeping: Keeping<Hello, Agreed, Refusal, Req, Res, Err, P>
 ): Effect.Effect<void, DialError | RequestFailure, Transport.Transport> =>
   Effect.gen(function*() {
-    const stableMillis = Duration.toMillis(Duration.fromInputUnsafe(keeping.options.stableAfter ?? "10 seconds"))
+    const stableMillis = Duration.toMillis(keeping.options.stableAfter ?? "10 seconds")
     const begin = Schedule.toStepWithSleep(keeping.schedule)
     let next = yield* begin
     let failure: DialError | RequestFailure | undefined

@@ -16,6 +16,7 @@ import type { Queue, ReconnectOptions } from "../Reconnect.ts"
 import { LineClosed, LineDraining, type RequestFailure } from "../RequestError.ts"
 import { type DialError, type Ending, SessionError } from "../Status.ts"
 import * as Cell from "./Cell.ts"
+import * as defaults from "./defaults.ts"
 import { type Attempted, keep } from "./keep.ts"
 import type { Line } from "./Line.ts"
 import { Meter } from "./Meter.ts"
@@ -23,7 +24,8 @@ import type * as Pushes from "./Pushes.ts"
 import { Switchboard } from "./Switchboard.ts"
 import { traced } from "./traced.ts"
 
-export interface Settings {
+/** How the lines are kept. */
+export interface KeptOptions {
   readonly schedule: Schedule.Schedule<unknown, DialError | RequestFailure>
   readonly queue: Queue
   readonly maxWaiting: number
@@ -41,12 +43,12 @@ export const keptClient = <Hello, Agreed, Refusal, Req, Res, Err, P>(
   spoken: Spoken<Hello, Agreed, Refusal, Req, Res, Err, P>,
   endpoints: Address.Address | Arr.NonEmptyReadonlyArray<Address.Address>,
   options: Omit<ReconnectOptions<Req, Res, Err, P>, "queue">,
-  settings: Settings,
+  settings: KeptOptions,
   pushes: Pick<Pushes.Pushes<P>, "offer" | "end">
 ): Effect.Effect<Omit<Client<Req, Res, Err, P>, "pushes">, never, Transport.Transport | Scope.Scope> =>
   Effect.gen(function*() {
     const all: Arr.NonEmptyReadonlyArray<Address.Address> = "length" in endpoints ? endpoints : [endpoints]
-    const { requestTimeout = "30 seconds" } = options
+    const { requestTimeout = defaults.requestTimeout } = options
     const { idleTimeout = "Infinity", maxAge = "Infinity", minSize, queue, size } = settings
     const status = yield* Cell.make({ _tag: "Connecting", attempt: 1, failure: undefined })
     const ended = Deferred.makeUnsafe<Ending>()
@@ -58,11 +60,11 @@ export const keptClient = <Hello, Agreed, Refusal, Req, Res, Err, P>(
       {
         maxRequests: queue.maxRequests ?? 1000,
         maxBytes: queue.maxBytes ?? 1_048_576,
-        maxAge: millis(queue.maxAge ?? "5 seconds"),
+        maxAge: Duration.toMillis(queue.maxAge ?? "5 seconds"),
         maxWaiting: settings.maxWaiting,
-        waitTimeout: millis(settings.waitTimeout),
-        requestTimeout: millis(requestTimeout),
-        checkAfter: millis(settings.checkAfter ?? "Infinity")
+        waitTimeout: Duration.toMillis(settings.waitTimeout),
+        requestTimeout: Duration.toMillis(requestTimeout),
+        checkAfter: Duration.toMillis(settings.checkAfter ?? "Infinity")
       },
       clock,
       meter,
@@ -97,7 +99,9 @@ export const keptClient = <Hello, Agreed, Refusal, Req, Res, Err, P>(
           const jitter = yield* Random.nextBetween(0.8, 1)
           const old = Effect.sleep(Duration.times(Duration.fromInputUnsafe(maxAge), jitter))
           const idle = Effect.sleep(Duration.times(Duration.fromInputUnsafe(idleTimeout), jitter)).pipe(
-            Effect.map(() => line.load === 0 && kept > minSize && line.idleMillis >= jitter * millis(idleTimeout)),
+            Effect.map(() =>
+              line.load === 0 && kept > minSize && line.idleMillis >= jitter * Duration.toMillis(idleTimeout)
+            ),
             Effect.repeat({ until: (isIdle) => isIdle }),
             Effect.map(() => {
               isWanted = false
@@ -161,8 +165,6 @@ export const keptClient = <Hello, Agreed, Refusal, Req, Res, Err, P>(
       closed: Deferred.await(ended)
     }
   })
-
-const millis = (duration: Duration.Input) => Duration.toMillis(Duration.fromInputUnsafe(duration))
 
 const endingOf = (failure: DialError | RequestFailure): Ending => {
   switch (failure._tag) {

@@ -1,11 +1,11 @@
 // How one line is kept, for which requests wait only where they may.
 import type { ReconnectOptions } from "../Reconnect.ts"
-import type { Settings } from "./keptClient.ts"
+import type { KeptOptions } from "./keptClient.ts"
 
 export const oneLine = <Req, Res, Err, P>(
   { queue = false }: ReconnectOptions<Req, Res, Err, P>,
-  schedule: Settings["schedule"]
-): Settings => ({
+  schedule: KeptOptions["schedule"]
+): KeptOptions => ({
   schedule,
   queue: queue === true ? {} : queue === false ? { maxRequests: 0, maxAge: "Infinity" } : queue,
   maxWaiting: Number.POSITIVE_INFINITY,

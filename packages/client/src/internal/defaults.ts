@@ -1,0 +1,4 @@
+// What more than one file goes by where nobody said otherwise.
+
+export const requestTimeout = "30 seconds"
+export const maxPushes = 1024
