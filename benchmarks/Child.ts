@@ -99,6 +99,15 @@ const listening = (child: Child): Effect.Effect<Server, BenchError> =>
 export const serve = (name: string, ...args: ReadonlyArray<string>): Effect.Effect<Server, BenchError, Scope.Scope> =>
   Effect.flatMap(start(node(`servers/${name}.ts`, ...args), cores.server), listening)
 
+/** The same with options for Node. */
+export const serveWith = (
+  options: ReadonlyArray<string>,
+  name: string
+): Effect.Effect<Server, BenchError, Scope.Scope> => {
+  const [executable = "", ...rest] = node(`servers/${name}.ts`)
+  return Effect.flatMap(start([executable, ...options, ...rest], cores.server), listening)
+}
+
 /** The same on all cores, beside what asks: a server of several processes. */
 export const serveWide = (
   name: string,

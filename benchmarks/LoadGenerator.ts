@@ -21,6 +21,8 @@ export interface Load {
   readonly rate?: number
   /** Leaves its core to others while nothing is due, and comes before them when something is, where that is allowed. */
   readonly sleeps?: boolean
+  /** The window ends before its time when so many have come back. */
+  readonly frames?: number
 }
 
 export interface Window {
@@ -40,21 +42,19 @@ export const build = (): Generator => {
   if (process.platform !== "linux") return onNode("the load generator in C needs Linux's epoll")
   const source = join(import.meta.dirname, "loadgen.c")
   const folder = join(import.meta.dirname, "..", "node_modules", ".cache", "framewire")
-  const program = join(
-    folder,
-    `loadgen-${createHash("sha256").update(readFileSync(source)).digest("hex").slice(0, 12)}`
-  )
+  const compiler = process.env["CC"] ?? "cc"
+  const made = createHash("sha256").update(compiler).update(readFileSync(source)).digest("hex")
+  const program = join(folder, `loadgen-${made.slice(0, 12)}`)
   if (!existsSync(program)) {
     mkdirSync(folder, { recursive: true })
-    const compiler = process.env["CC"] ?? "cc"
-    const made = `${program}.${process.pid}`
-    const { error, status, stderr } = spawnSync(compiler, ["-std=gnu11", "-O2", "-o", made, source], {
+    const unfinished = `${program}.${process.pid}`
+    const { error, status, stderr } = spawnSync(compiler, ["-std=gnu11", "-O2", "-o", unfinished, source], {
       encoding: "utf8"
     })
     if (error !== undefined) return onNode(`no C compiler: ${error.message}`)
     if (status !== 0) return onNode(`${compiler} failed: ${stderr.trim()}`)
     // In one step, so that no other run finds half of it.
-    renameSync(made, program)
+    renameSync(unfinished, program)
   }
   return { command: [program] }
 }
@@ -76,6 +76,7 @@ const commandOf = (mode: Mode, port: number, load: Load, window?: Window): Reado
     "-x": load.exchange,
     "-r": load.rate,
     "-t": window?.seconds,
+    "-n": load.frames,
     "-w": window?.warmup
   }
   const given = Object.entries(options).flatMap(([name, value]) => value === undefined ? [] : [name, String(value)])
@@ -121,6 +122,7 @@ export const measure = (
       loadCpu: load * seconds / millions,
       ...before !== undefined && after !== undefined && {
         cpu: (after.running - before.running) / millions,
+        ...bytes > 0 && { cpuPerByte: (after.running - before.running) / bytes * 1e9 },
         heldUp: Math.max(0, after.heldUp - before.heldUp) / seconds
       },
       ...peak !== undefined && { peak: peak / 1e6 }

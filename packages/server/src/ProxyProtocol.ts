@@ -14,7 +14,14 @@
  *
  * @since 0.1.0
  */
-import { Address, type Connection, type Tls, type TransportError, TransportReason } from "@framewire/core"
+import {
+  Address,
+  type Connection,
+  InvalidOption,
+  type Tls,
+  type TransportError,
+  TransportReason
+} from "@framewire/core"
 import { ByteReader, Decoder, FramingError, ProxyHeader } from "@framewire/framing"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
@@ -176,6 +183,7 @@ export const read = (
   options: ProxyOptions
 ): (connection: Connection.Connection) => Effect.Effect<Proxied, ProxyError | TransportError.ReceiveError> => {
   const isTrusted = trusts(options)
+  InvalidOption.check(options, { timeout: InvalidOption.duration })
   const codec = ProxyHeader.make(options.limit === undefined ? {} : { limit: options.limit })
   const timeout = Duration.fromInputUnsafe(options.timeout ?? "5 seconds")
   return (connection) => {

@@ -34,6 +34,7 @@ import type * as Admission from "./Admission.ts"
 import type { DrainReport } from "./DrainReport.ts"
 import type { Handler } from "./Handler.ts"
 import { Budget, Shared } from "./internal/Budget.ts"
+import { checkAdmission, checkServer } from "./internal/checkOptions.ts"
 import { drain } from "./internal/drain.ts"
 import * as Gate from "./internal/Gate.ts"
 import { inSpan } from "./internal/inSpan.ts"
@@ -118,7 +119,8 @@ const sampling = Schedule.spaced("10 seconds")
  *
  * **Errors**: `ListenError`. Where accepting fails for a reason that passes (`retry` is not `never`), it is tried again,
  * within a second each time, and after a minute without success the server stops. What a handler fails with ends its
- * connection and is logged at debug level; to see it, handle it in the handler.
+ * connection and is logged at debug level; to see it, handle it in the handler. An option that cannot be is a defect,
+ * `InvalidOption`.
  *
  * @category constructors
  * @since 0.1.0
@@ -134,6 +136,7 @@ export const make = <E, R>(
   // Whoever listens is also drained: nothing may come between the two.
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
+      checkServer(options)
       const { onShed, tls } = options
       let { address } = options
       const clock = yield* Effect.service(Clock.Clock)
@@ -206,7 +209,10 @@ export const make = <E, R>(
       return Server.of({
         address,
         connections: Effect.sync(serving.active),
-        admission: { settings: gate.settings, set: gate.set },
+        admission: {
+          settings: gate.settings,
+          set: (changes) => Effect.suspend(() => gate.set(checkAdmission(changes)))
+        },
         state: Effect.sync(watch.state),
         ready: Effect.sync(() => watch.state()._tag === "Running" && failure === undefined && intake.isWell()),
         live: Effect.sync(() => watch.state()._tag !== "Stopped" && failure === undefined),
