@@ -32,11 +32,11 @@ const framing = LengthPrefixed.fromHeader({
 
 const messages = Codec.transform(
   framing,
-  (frame, offset): Message => {
+  (frame): Message => {
     const kind = kinds[frame[3] ?? -1]
     if (kind === undefined) {
       const reason = new FramingError.Malformed({ detail: `there is no kind ${frame[3]}` })
-      throw new FramingError.MessageError({ direction: "decode", reason, offset })
+      throw new FramingError.MessageError({ direction: "decode", reason })
     }
     return { kind, body: new TextDecoder().decode(frame.subarray(header)) }
   },

@@ -26,11 +26,11 @@ const malformed = (detail: string) => new FramingError.Malformed({ detail })
 /** What is no message is a `MessageError`; what the encoder writes, the decoder reads as the same. */
 export const codec: Codec.Codec<Message> = Codec.transform(
   Codec.text(Lines.make({ limit })),
-  (line, offset) => {
+  (line) => {
     const [, verb, text] = pattern.exec(line) ?? []
     if (verb !== undefined && text !== undefined) return { verb, text }
     const reason = malformed("a message is a verb, a space and a text")
-    throw new FramingError.MessageError({ direction: "decode", reason, offset })
+    throw new FramingError.MessageError({ direction: "decode", reason })
   },
   ({ text, verb }) => {
     const line = `${verb} ${text}`

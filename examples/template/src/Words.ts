@@ -2,7 +2,7 @@
 import { Client, type RequestError } from "@framewire/client"
 import type { Address, Transport, TransportError } from "@framewire/core"
 import { Data, Effect, type Scope } from "effect"
-import { protocol } from "./Protocol.ts"
+import { type Message, protocol } from "./Protocol.ts"
 
 /** The server refused a request. */
 export class Refused extends Data.TaggedError("Refused")<{ readonly reason: string }> {
@@ -18,7 +18,7 @@ export interface Words {
 
 export const connect = (
   address: Address.Address,
-  options?: Client.ClientOptions
+  options?: Client.ClientOptions<Message>
 ): Effect.Effect<
   Words,
   TransportError.ConnectError | TransportError.HandshakeError,
