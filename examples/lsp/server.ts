@@ -1,6 +1,7 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import type { Connection } from "@framewire/core"
 import { NodeTransport } from "@framewire/core/node"
-import { Codec, type Framed, Preset } from "@framewire/framing"
+import { Codec, Framed, Preset } from "@framewire/framing"
 import { Server } from "@framewire/server"
 import { Effect, Option, Schema } from "effect"
 
@@ -55,7 +56,21 @@ const handle = ({ id, method, params }: Message, line: Line) => {
   return answer(line, id, { error: { code: -32_601, message: `no method ${method}` } })
 }
 
-const lsp = Server.forEach(codec, handle)
+// A message that is none costs itself: the next one is fine.
+const lsp = (connection: Connection.Connection) => {
+  const line = Framed.make(connection, codec)
+  return line.receiveEach((messages) => Effect.forEach(messages, (it) => handle(it, line), { discard: true })).pipe(
+    Effect.tapErrorTag(
+      "MessageError",
+      ({ reason }) =>
+        answer(line, null, {
+          error: { code: reason._tag === "InvalidJson" ? -32_700 : -32_600, message: reason.message }
+        })
+    ),
+    Effect.retry({ while: ({ _tag }) => _tag === "MessageError" })
+  )
+}
+
 Server.run({ address, deadlines: { readIdle: "unbounded" } }, lsp).pipe(
   Effect.provide(NodeTransport.layer),
   NodeRuntime.runMain

@@ -14,8 +14,11 @@ const tls = { server: { identity: { certificate: file("CERTIFICATE"), key: file(
 const codes = { ssl: 80_877_103, gss: 80_877_104, cancel: 80_877_102 }
 const codeOf = (frame: Uint8Array) => frame.length < 4 ? 0 : new DataView(frame.buffer, frame.byteOffset).getUint32(0)
 
-const refusal = Buffer.from("E\0\0\0\0SFATAL\0C28000\0Mthis proxy wants TLS\0\0")
-refusal.writeUInt32BE(refusal.length - 1, 1)
+const fatal = (text: string) => {
+  const message = Buffer.from(`E\0\0\0\0SFATAL\0C08004\0M${text}\0\0`)
+  message.writeUInt32BE(message.length - 1, 1)
+  return message
+}
 
 type Bytes = Framed.Framed<Uint8Array, Uint8Array>
 const pump = (from: Bytes, to: Connection.Connection) =>
@@ -35,9 +38,12 @@ const proxy = (connection: Connection.Connection) =>
       yield* client.upgradeTls(tls)
       first = yield* client.receive
     } else if (codeOf(first) !== codes.cancel) {
-      return yield* connection.send(refusal)
+      return yield* connection.send(fatal("this proxy wants TLS"))
     }
-    const server = Framed.make(yield* Transport.connect(upstream), Preset.postgresStartup())
+    const behind = Transport.connect(upstream).pipe(
+      Effect.tapError(() => connection.send(fatal("the server behind this proxy does not answer")))
+    )
+    const server = Framed.make(yield* behind, Preset.postgresStartup())
     yield* server.send(first)
     yield* Effect.all([pump(client, server.connection), pump(server, connection)], { concurrency: 2 })
   })

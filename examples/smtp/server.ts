@@ -39,13 +39,13 @@ const smtp = (connection: Connection.Connection) =>
       const [, name = "", path] = command.exec(line) ?? []
       const verb = name.toUpperCase()
       if (verb === "QUIT") return yield* framed.send("221 bye")
-      if (verb === "STARTTLS") {
+      const isPlain = (yield* connection.tls) === undefined
+      if (["EHLO", "HELO", "RSET", "STARTTLS"].includes(verb)) mail = undefined
+      if (verb === "STARTTLS" && isPlain) {
         yield* framed.send("220 go ahead")
         yield* framed.upgradeTls(tls)
-        mail = undefined
       } else if (verb === "EHLO") {
-        mail = undefined
-        yield* framed.sendAll(["250-localhost", "250-STARTTLS", "250-8BITMIME", `250 SIZE ${maxSize}`])
+        yield* framed.sendAll(["250-localhost", ...(isPlain ? ["250-STARTTLS"] : []), `250 SIZE ${maxSize}`])
       } else if (verb === "MAIL FROM:" && path !== undefined) {
         mail = { from: path, to: [] }
         yield* framed.send("250 ok")
@@ -61,7 +61,6 @@ const smtp = (connection: Connection.Connection) =>
         mail = undefined
         yield* framed.send(text ? "250 taken" : "552 too large")
       } else {
-        if (verb === "RSET" || verb === "HELO") mail = undefined
         yield* framed.send(["RSET", "HELO", "NOOP"].includes(verb) ? "250 ok" : verb ? "503 not now" : "500 what?")
       }
     }

@@ -44,13 +44,20 @@ describe("example lsp", () => {
       })
     }))
 
-  it.live("closes a connection whose message is none of JSON-RPC, and passes over notifications that it cannot use", () =>
+  it.live("says of each message that is none what is wrong, and goes on; what has no length ends it", () =>
     Effect.gen(function*() {
       const { port } = yield* serve
       const say = (text: string) => `Content-Length: ${text.length}\r\n\r\n${text}`
       const socket = yield* Socket.connect(port)
-      yield* socket.write(say(`{"jsonrpc":"2.0","method":"textDocument/didOpen","params":7}`))
-      yield* socket.write(say(`{"jsonrpc":"2.0","method":"shutdown","id":null}`) + say(`{"jsonrpc":"1.0"}`))
-      assert.strictEqual((yield* socket.ended).text, say(`{"jsonrpc":"2.0","id":null,"result":null}`))
+      yield* socket.write(say(`{"jsonrpc":"2.0","method":"textDocument/didOpen","params":7}`) + say("{") + say("{}"))
+      yield* socket.write(say(`{"jsonrpc":"2.0","method":"shutdown","id":null}`) + "{}\r\n\r\n")
+      const answers = (yield* socket.ended).text.split(/Content-Length: \d+\r\n\r\n/).slice(1)
+      assert.deepStrictEqual(
+        answers.map((it) => {
+          const { error, id, result } = JSON.parse(it)
+          return [id, error?.code ?? result]
+        }),
+        [[null, -32_700], [null, -32_600], [null, null]]
+      )
     }))
 })

@@ -25,7 +25,7 @@ describe("example memcached", () => {
       const { port } = yield* serve
       const set = "set a 7 0 5\r\nx\r\ny\n\r\nset b 0 0 0 noreply\r\n\r\nget a b c\r\n"
       assert.deepStrictEqual(
-        yield* said(port, set, "delete b\r\ndelete b\r\nincr a 1\r\nadd c 0 0 4\r\nquit\r\nquit\r\n"),
+        yield* said(port, set, "delete b\r\ndelete b\r\nincr a 1\r\nadd c 0 0 5\r\nstats\r\nquit\r\n"),
         ["STORED", "VALUE a 7 5", "x", "y\n", "VALUE b 0 0", "", "END", "DELETED", "NOT_FOUND", "ERROR", "ERROR", ""]
       )
     }))
