@@ -61,7 +61,9 @@ describe("in a browser", { timeout: 60_000 }, () => {
   })
 
   it("nothing is bundled of what is not used", async () => {
-    const imports = ["core", "framing"].map((name) => `import * as ${name} from "@framewire/${name}"`).join("\n")
+    const imports = ["core", "framing", "server", "client"].map((name) =>
+      `import * as ${name} from "@framewire/${name}"`
+    ).join("\n")
     assert.strictEqual((await bundle(imports, "alone")).trim(), "")
   })
 })

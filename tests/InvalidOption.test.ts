@@ -64,6 +64,7 @@ interface Case {
 }
 
 const address = { host: "127.0.0.1", port: 1 }
+const free = { host: "127.0.0.1", port: 0 }
 const lines = Codec.text(Lines.make())
 const plain = Protocol.symmetric(lines)
 const silent = () => Effect.void
@@ -116,6 +117,17 @@ const core: Readonly<Record<string, Case>> = {
   "EffectSocket.toSocket": {
     options: { writeTimeout: "duration" },
     make: (it) => built(() => EffectSocket.toSocket(Effect.never, it))
+  },
+  "EffectSocket.toSocketServer": {
+    options: { writeTimeout: "duration" },
+    make: (it) => Effect.flatMap(Transport.listen(free), (listener) => EffectSocket.toSocketServer(listener, it))
+  },
+  "EffectSocket.fromSocket": {
+    options: { linger: "duration", readBuffer: "count", maxWriteBuffer: "count" },
+    make: (it) => {
+      const socket = EffectSocket.toSocket(Effect.never)
+      return EffectSocket.fromSocket(socket, { local: address, remote: address, ...it })
+    }
   },
   "MemoryTransport.layer": {
     options: { latency: "duration", bandwidth: "amount", rechunk: "count", buffer: "count" },
