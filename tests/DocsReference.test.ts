@@ -1,6 +1,7 @@
 // The tables of the documentation are what the code says, and a default that is told is the one that is kept.
 import { assert, describe, it } from "@effect/vitest"
 import { spawnSync } from "node:child_process"
+import { globSync, readFileSync } from "node:fs"
 import { isValue, literalsOf, valueOf } from "../docs/tools/defaults.ts"
 
 describe("the reference", () => {
@@ -37,4 +38,26 @@ describe("the reference", () => {
       assert.notStrictEqual(valueOf(a), valueOf(b))
     }
   )
+
+  it("has the defaults that the tables of other pages tell", () => {
+    const cellsOf = (path: string) =>
+      readFileSync(path, "utf8").split("\n").filter((line) => line.startsWith("|"))
+        .map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()))
+    const known = new Map<string, Set<string>>()
+    for (const [, option = "", said = ""] of cellsOf("docs/reference/defaults.md")) {
+      known.set(option, (known.get(option) ?? new Set()).add(valueOf(said)))
+    }
+    let compared = 0
+    for (const page of ["LLMS.md", ...globSync(["docs/guide/*.md", "packages/*/README.md"])]) {
+      for (const cells of cellsOf(page)) {
+        const at = cells.findIndex((cell) => /^`[\w.]+`$/.test(cell))
+        const said = cells[at + 1] ?? ""
+        const values = known.get(cells[at]?.replace(/^`.*\./, "`") ?? "")
+        if (at < 0 || values === undefined || !isValue(said)) continue
+        compared++
+        assert.isTrue(values.has(valueOf(said)), `${page}: ${cells[at]} is ${said}, not one of ${[...values].join()}`)
+      }
+    }
+    assert.isAbove(compared, 30)
+  })
 })

@@ -1,4 +1,4 @@
-import { globSync, readFileSync } from "node:fs"
+import { copyFileSync, globSync, readFileSync } from "node:fs"
 import { basename, join } from "node:path"
 import { defineConfig } from "vitepress"
 
@@ -47,6 +47,7 @@ export default defineConfig({
   lang: "en",
   cleanUrls: true,
   lastUpdated: false,
+  buildEnd: ({ outDir }) => copyFileSync(join(home, "..", "LLMS.md"), join(outDir, "llms.txt")),
   srcExclude: ["**/node_modules/**"],
   head: [
     ["link", { rel: "icon", href: "data:," }],

@@ -31,6 +31,7 @@ for (const page of pages) {
     }
   }
 }
+if (!existsSync(join(site, "llms.txt"))) problems.push("there is no llms.txt")
 if (pages.length < 50 || links < 1000) problems.push(`only ${pages.length} pages with ${links} links`)
 console.log(`${pages.length} pages, ${links} links`)
 

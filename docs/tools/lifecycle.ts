@@ -86,7 +86,7 @@ const places: Readonly<Record<State["_tag"], readonly [x: number, y: number]>> =
   ReadClosed: [610, 70],
   WriteClosed: [610, 230],
   Closing: [775, 150],
-  Closed: [930, 150]
+  Closed: [954, 150]
 }
 const [wide, high] = [112, 36]
 
@@ -134,7 +134,7 @@ export const svg = (): string => {
     ([target, on], index) =>
       `<text x="24" y="${276 + 20 * index}">from anywhere: ${on.map(([event]) => event).join(", ")} → ${target}</text>`
   )
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1000 310" role="img" aria-label="The states of a connection">
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1024 310" role="img" aria-label="The states of a connection">
   <style>
     svg { background: #fff; font: 14px ui-sans-serif, system-ui, sans-serif }
     rect { fill: #eef2ff; stroke: #4f46e5 } line { stroke: #64748b } .event { font-size: 12px; fill: #334155; stroke: #fff; stroke-width: 4px; paint-order: stroke }

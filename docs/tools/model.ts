@@ -2,7 +2,7 @@
 // TypeScript 6 beside it, in this folder alone, that reads the same sources.
 import { globSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import { Application, type ProjectReflection, type TypeDocOptions } from "typedoc"
+import { Application, type ProjectReflection, ReflectionKind, type TypeDocOptions } from "typedoc"
 
 interface Manifest {
   readonly name: string
@@ -33,14 +33,29 @@ export const application = (options: TypeDocOptions = {}) =>
     disableSources: true,
     logLevel: "Warn",
     treatWarningsAsErrors: true,
+    excludeTags: ["@since"],
     blockTags: ["@category", "@since", "@param", "@returns", "@example"],
     ...options
   })
+
+/** The first comment of a file, without its tags. */
+const headOf = (text: string): string =>
+  (/^\/\*\*\n([\s\S]*?)\n \*\//.exec(text)?.[1] ?? "").replaceAll(/^ \* ?/gm, "").replace(/^@since.*$/m, "").trim()
 
 /** What was read, each entry under the name that it is imported by. */
 export const convert = async (app: Application): Promise<ProjectReflection> => {
   const project = await app.convert()
   if (project === undefined || app.logger.hasErrors() || app.logger.hasWarnings()) throw new Error("TypeDoc warns")
-  for (const entry of project.children ?? []) entry.name = `@framewire/${entry.name.replace("/src", "")}`
+  for (const entry of project.children ?? []) {
+    const source = entry.name
+    entry.name = `@framewire/${source.replace("/src", "")}`
+    for (const noun of entry.children ?? []) {
+      // What its file says of itself, and not the one sentence of the list that exports it.
+      const file = join(root, "packages", source, `${noun.name}.ts`)
+      if (noun.kind === ReflectionKind.Namespace && noun.comment !== undefined) {
+        noun.comment.summary = [{ kind: "text", text: headOf(readFileSync(file, "utf8")) }]
+      }
+    }
+  }
   return project
 }
