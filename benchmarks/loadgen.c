@@ -372,6 +372,7 @@ static void echo(void) {
   say("STOP");
   run_until(now() + nanos(PATIENCE));
   if (!all_answered()) die(UNANSWERED, "requests without an answer after %d s", PATIENCE);
+  if (frames == 0) die(UNANSWERED, "no answer in the whole window");
   report(elapsed, cpu);
 }
 

@@ -131,6 +131,14 @@ for (const [name, skip, note, command] of generators) {
         assert.strictEqual((yield* load((socket) => void socket.end())).code, 4)
       }))
 
+    it.live("a window without an answer is no measurement", () =>
+      Effect.gen(function*() {
+        const late = (socket: Socket) => void socket.on("data", (chunk) => setTimeout(() => socket.write(chunk), 1000))
+        const { code, stderr } = yield* load(late, "-t", "0.1")
+        assert.strictEqual(code, 4)
+        assert.include(stderr, "no answer in the whole window")
+      }))
+
     it.live("answers other than the requests, from a file", () =>
       Effect.gen(function*() {
         const folder = yield* Effect.acquireRelease(
