@@ -27,6 +27,15 @@ export const cores = { server: 0, load: availableParallelism() - 1 }
 /** Binding a process to a core is Linux's. */
 export const canPin = spawnSync("taskset", ["-c", "0", "true"]).status === 0
 
+/** A class of its own before all others is for root, on Linux. */
+export const canPrecede = spawnSync("chrt", ["-f", "1", "true"]).status === 0
+
+/** The main thread of a process runs whenever it is ready, whatever else is on its core. */
+export const precede = (pid: number): Effect.Effect<void> =>
+  Effect.sync(() => {
+    if (canPrecede) spawnSync("chrt", ["-f", "-R", "-p", "1", String(pid)])
+  })
+
 /** The command line of a TypeScript program beside this file. */
 export const node = (program: string, ...args: ReadonlyArray<string>): ReadonlyArray<string> => [
   process.execPath,

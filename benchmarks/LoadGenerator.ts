@@ -5,7 +5,7 @@ import { spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs"
 import { join } from "node:path"
-import { BenchError, cores, node, type Server, start } from "./Child.ts"
+import { BenchError, cores, node, precede, type Server, start } from "./Child.ts"
 import type { Figures } from "./Figure.ts"
 import * as Usage from "./Usage.ts"
 
@@ -19,6 +19,8 @@ export interface Load {
   readonly exchange?: string
   /** Requests a second, however the server keeps up, instead of as many as it answers. */
   readonly rate?: number
+  /** Leaves its core to others while nothing is due, and comes before them when something is, where that is allowed. */
+  readonly sleeps?: boolean
   /** The window ends before its time when so many have come back. */
   readonly frames?: number
 }
@@ -78,7 +80,7 @@ const commandOf = (mode: Mode, port: number, load: Load, window?: Window): Reado
     "-w": window?.warmup
   }
   const given = Object.entries(options).flatMap(([name, value]) => value === undefined ? [] : [name, String(value)])
-  return [...generator().command, ...given]
+  return [...generator().command, ...given, ...load.sleeps === true ? ["-i"] : []]
 }
 
 interface Said {
@@ -94,10 +96,12 @@ interface Said {
 /** Runs a program that prints MEASURE, STOP and one line of JSON as loadgen.c does, and asks this server. */
 export const measure = (
   server: Server,
-  command: ReadonlyArray<string>
+  command: ReadonlyArray<string>,
+  precedes = false
 ): Effect.Effect<Figures, BenchError, Scope.Scope> =>
   Effect.gen(function*() {
     const asking = yield* start(command, cores.load)
+    if (precedes) yield* precede(asking.pid)
     yield* asking.line(/^MEASURE$/)
     const known = Usage.isKnown
     if (known) Usage.resetPeak(server.pid)
@@ -127,7 +131,7 @@ export const measure = (
   })
 
 export const echo = (server: Server, load: Load, window: Window) =>
-  measure(server, commandOf("echo", server.port, load, window))
+  measure(server, commandOf("echo", server.port, load, window), load.sleeps)
 
 export const accept = (server: Server, load: Load, window: Window) =>
   measure(server, commandOf("accept", server.port, load, window))

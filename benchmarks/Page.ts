@@ -35,7 +35,7 @@ const ratios = (file: string, title: string, results: ReadonlyArray<Suite.Result
     const rows = Object.keys(it.rounds).filter((peer) => peer !== it.base).map((name) => ({
       name,
       value: Suite.ratio(it, name, it.base, figure),
-      isOurs: ours.test(name) || it.suite === "attack",
+      isOurs: ours.test(name) || it.suite === "attack" && !name.startsWith("by hand"),
       wanted: Targets.targets.find((target) =>
         target.suite === it.suite && target.name === it.name && target.peer === name && target.base === it.base &&
         target.figure === figure

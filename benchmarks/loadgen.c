@@ -1,11 +1,12 @@
 // The load generator: one thread, epoll, every byte that comes back compared with what has to come back.
 //
 //   loadgen -m echo|idle|accept -p PORT [-c CONNECTIONS] [-d DEPTH] [-s SIZE] [-f u32be|lines] [-x FILE]
-//           [-t SECONDS] [-n FRAMES] [-w WARM-UP SECONDS] [-r FRAMES A SECOND]
+//           [-t SECONDS] [-n FRAMES] [-w WARM-UP SECONDS] [-r FRAMES A SECOND] [-i]
 //
 // echo    closed loop: each connection keeps DEPTH frames in flight, an answer sends the next request.
 //         With -r open loop: frame i is due at i / RATE seconds whatever the server does, and its latency counts from
-//         then, not from when it could be sent: no coordinated omission.
+//         then, not from when it could be sent: no coordinated omission. With -i it sleeps while nothing is due, and
+//         leaves its core to others; without, it never does, so that no frame leaves late.
 // idle    opens the connections, one echo on each, prints READY, holds them until its standard input ends.
 // accept  connect, one echo, close, again and again; as many at a time as connections were asked for.
 //
@@ -157,7 +158,7 @@ static double seconds = 3, warmup = 1, rate;
 static uint64_t most = UINT64_MAX;
 static uint8_t *buffer;
 static uint64_t frames, bytes, window_from; // the measured ones; 0: it has not begun
-static int stopped;
+static int stopped, sleeps;
 
 // Requests that were issued together: one time for all of them.
 typedef struct {
@@ -300,12 +301,21 @@ static int all_answered(void) {
     if (all[i].answered < all[i].issued) return 0;
   return 1;
 }
+// Or until something has come. Finer than the milliseconds of epoll_wait.
+static void sleep_until(uint64_t moment) {
+  uint64_t at = now();
+  if (moment <= at) return;
+  struct pollfd poll_fd = {.fd = epoll, .events = POLLIN};
+  struct timespec rest = {.tv_sec = (time_t)((moment - at) / 1000000000), .tv_nsec = (long)((moment - at) % 1000000000)};
+  ppoll(&poll_fd, 1, &rest, NULL);
+}
 static void run_until(uint64_t end) {
   struct epoll_event events[EVENTS];
   for (uint64_t at; (at = now()) < end;) {
     if (stopped ? all_answered() : frames >= most) return;
-    // An open loop never sleeps: a frame has to leave when it is due.
+    // An open loop never sleeps unless it was asked to: a frame has to leave when it is due.
     if (rate > 0 && !stopped) issue_due(at);
+    if (rate > 0 && !stopped && sleeps) sleep_until(due(scheduled) < end ? due(scheduled) : end);
     int wait = rate > 0 && !stopped ? 0 : (int)((end - at) / 1000000) + 1;
     int count = epoll_wait(epoll, events, EVENTS, wait);
     for (int i = 0; i < count; i++) {
@@ -373,6 +383,7 @@ static void echo(void) {
   run_until(now() + nanos(PATIENCE));
   if (!all_answered()) die(UNANSWERED, "requests without an answer after %d s", PATIENCE);
   if (frames == 0) die(UNANSWERED, "no answer in the whole window");
+  if (most < UINT64_MAX && frames < most) die(UNANSWERED, "%llu frames in the whole window", (unsigned long long)frames);
   report(elapsed, cpu);
 }
 
@@ -436,7 +447,7 @@ static void visits(void) {
 int main(int count, char **options) {
   const char *exchange = NULL, *framing = "u32be";
   size_t size = 16;
-  for (int option; (option = getopt(count, options, "m:p:c:d:s:f:x:t:n:w:r:")) != -1;) switch (option) {
+  for (int option; (option = getopt(count, options, "m:p:c:d:s:f:x:t:n:w:r:i")) != -1;) switch (option) {
       case 'm': mode = optarg; break;
       case 'p': port = atoi(optarg); break;
       case 'c': connections = (size_t)atol(optarg); break;
@@ -448,6 +459,7 @@ int main(int count, char **options) {
       case 'n': most = strtoull(optarg, NULL, 10); break;
       case 'w': warmup = atof(optarg); break;
       case 'r': rate = atof(optarg); break;
+      case 'i': sleeps = 1; break;
       default: return USAGE;
     }
   if (port <= 0 || connections == 0 || depth <= 0 || seconds <= 0 || most == 0 || warmup < 0 || rate < 0) {

@@ -26,7 +26,8 @@ const { values } = parseArgs({
     seconds: option("t", "3"),
     most: option("n", "Infinity"),
     warmup: option("w", "1"),
-    rate: option("r", "0")
+    rate: option("r", "0"),
+    idle: { type: "boolean", short: "i", default: false }
   }
 })
 const [port, connections, depth, size, seconds, most, warmup, rate] = [
@@ -159,6 +160,7 @@ const measure = async (settled: () => Promise<void>) => {
   console.log("STOP")
   await settled()
   if (frames === 0) die(exits.unanswered, "no answer in the whole window")
+  if (Number.isFinite(most) && frames < most) die(exits.unanswered, `${frames} frames in the whole window`)
   latencies.sort((a, b) => a - b)
   const micros = (quantile: number) => 1e3 * latencies[Math.floor(quantile * (frames - 1))]!
   const [p50, p99, p999, max] = [micros(0.5), micros(0.99), micros(0.999), micros(1)]
@@ -186,7 +188,9 @@ const echo = async () => {
       for (let at = due(index, line.issued); at <= until; at = due(index, line.issued + times.length)) times.push(at)
       if (times.length > 0) line.issue(times)
     }
-    if (now < windowTo) setImmediate(issueDue)
+    if (now >= windowTo) return
+    if (values.idle) setTimeout(issueDue, 1)
+    else setImmediate(issueDue)
   }
   if (rate > 0) issueDue()
   await measure(async () => {

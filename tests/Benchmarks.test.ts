@@ -84,11 +84,13 @@ for (const [name, skip, note, command] of generators) {
 
     it.live("at a rate of its own, asks for all that is due, and counts no more", () =>
       Effect.gen(function*() {
-        const { stdout } = yield* load(echo, "-r", "2000", "-c", "4", "-t", "0.1")
-        const { frames } = JSON.parse(stdout.split("\n")[2]!) as { frames: number }
-        // 200, give or take one at either end.
-        assert.isAtLeast(frames, 199)
-        assert.isAtMost(frames, 201)
+        for (const sleeping of [[], ["-i"]]) {
+          const { stdout } = yield* load(echo, "-r", "2000", "-c", "4", "-t", "0.1", ...sleeping)
+          const { frames } = JSON.parse(stdout.split("\n")[2]!) as { frames: number }
+          // 200, give or take one at either end.
+          assert.isAtLeast(frames, 199)
+          assert.isAtMost(frames, 201)
+        }
       }))
 
     it.live("ends when as many have come back as were wanted, long before its time", () =>
@@ -98,6 +100,9 @@ for (const [name, skip, note, command] of generators) {
         const { frames, seconds } = JSON.parse(stdout.split("\n")[2]!) as { frames: number; seconds: number }
         assert.isAtLeast(frames, 1000)
         assert.isBelow(seconds, 10)
+        const { code: few, stderr } = yield* load(echo, "-n", "100000000", "-t", "0.2")
+        assert.strictEqual(few, 4)
+        assert.match(stderr, /\d+ frames in the whole window/)
       }))
 
     for (const mode of ["echo", "idle", "accept"]) {
@@ -147,7 +152,7 @@ for (const [name, skip, note, command] of generators) {
         )
         const path = join(folder, "exchange")
         const texts = Array.from({ length: 100 }, (_, i) => [`ask ${i}\n`, `answer ${i}\n`]).flat()
-        writeFileSync(path, Buffer.concat(chunksOf(texts, "u32be")))
+        writeFileSync(path, Buffer.concat(chunksOf(texts, "lines", "u32be")))
         const answering = (wrong: number) => (socket: Socket) => {
           let rest = ""
           socket.on("data", (chunk: Buffer) => {
@@ -377,7 +382,7 @@ describe("what is decoded and encoded", () => {
     for (const wire of ["u32be", "varint", "lf"] as const satisfies ReadonlyArray<Wire>) {
       for (const size of [1, 127, 128, 70_000]) {
         const messages = Array.from({ length: 5 }, (_, i) => String(i).padEnd(size, "x"))
-        const bytes = Buffer.concat(chunksOf(messages, wire))
+        const bytes = Buffer.concat(chunksOf(messages, "lines", wire))
         assert.strictEqual(digest(payloadsOf(bytes, wire)), digest(messages))
       }
     }

@@ -18,9 +18,11 @@ import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { Heartbeat } from "./Heartbeat.ts"
 import * as Cell from "./internal/Cell.ts"
+import { checkClient } from "./internal/checkOptions.ts"
 import { dial } from "./internal/dial.ts"
 import * as Pushes from "./internal/Pushes.ts"
-import { asking, refuse } from "./internal/Ticket.ts"
+import { refuse } from "./internal/Ticket.ts"
+import { traced } from "./internal/traced.ts"
 import type { RequestError } from "./RequestError.ts"
 import type { Ending, Status } from "./Status.ts"
 
@@ -49,6 +51,16 @@ export interface Requests<in Req, out Res, out Err = never> {
   readonly requestAll: (
     requests: Iterable<Req>
   ) => Effect.Effect<ReadonlyArray<Exit.Exit<Res, RequestError | Err>>>
+
+  /**
+   * Sends a request when the stream is run, and gives its answers as they come, the last one too, where an exchange has
+   * several (`isLast`); `request` gives the last one alone. A failure comes behind the answers before it. A stream that is
+   * not run to its end gives the request up, as interruption does.
+   *
+   * **Limits**: of `maxStreamed` answers that nobody has taken, nothing more is read from the line; after `requestTimeout`
+   * the stream fails with `AnswersUnread`. That time is counted anew from each answer on.
+   */
+  readonly requestStream: (request: Req) => Stream.Stream<Res, RequestError | Err>
 
   /** Sends a request and suspends until the kernel has it. It is in flight until its answer comes, which is dropped. */
   readonly send: (request: Req) => Effect.Effect<void, RequestError>
@@ -100,7 +112,7 @@ export interface Line<in Req, out Res, out Err = never, out P = never> extends C
  * @category options
  * @since 0.1.0
  */
-export interface ClientOptions<out Req = never, in P = never>
+export interface ClientOptions<in out Req = never, in P = never>
   extends Transport.ConnectOptions, Greeting.GreetingOptions
 {
   /** Requests without an answer at a time on a line; more wait. Default 1024. */
@@ -125,8 +137,30 @@ export interface ClientOptions<out Req = never, in P = never>
    * **Source**: HAProxy, The PROXY protocol, versions 1 & 2.
    */
   readonly proxyHeader?: ProxyHeader.ProxyHeader
+  /** Answers of one `requestStream` that nobody has taken yet, before the line waits. Default 64. */
+  readonly maxStreamed?: number
+  /**
+   * What a request is called where there is a tracer: it has a span of kind `client` then, with `server.address`,
+   * `server.port` and `network.transport` of its line and `error.type` of its failure beside these attributes, and its
+   * `traceparent` goes with it where the exchange `carries` that. Default: no request has a span, and none costs anything.
+   *
+   * **Source**: OpenTelemetry, semantic conventions, RPC client spans: the name is `rpc.method`.
+   */
+  readonly span?: (request: Req) => RequestSpan | undefined
   /** Whether a push says that the server goes away: the line drains, and ends. It is a push all the same. */
   readonly isGoAway?: (push: P) => boolean
+}
+
+/**
+ * The span of a request.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface RequestSpan {
+  /** Of few values: a method or a command, never an argument. */
+  readonly name: string
+  readonly attributes?: Readonly<Record<string, string | number | boolean>>
 }
 
 /**
@@ -187,6 +221,7 @@ export const connect: {
   Transport.Transport | Scope.Scope
 > =>
   Effect.gen(function*() {
+    checkClient(options)
     const status = yield* Cell.make({ _tag: "Connecting", attempt: 1, failure: undefined })
     const pushes = yield* Pushes.make<P>(options)
     const line = yield* dial(spoken, address, options, {
@@ -200,7 +235,7 @@ export const connect: {
     status.set({ _tag: "Ready", remote: connection.remote })
     yield* Effect.forkDetach(Effect.map(connection.closed, (reason) => status.set({ _tag: "Closed", reason })))
     return {
-      ...asking<Req, Res, Err>((ticket) => line.submit(ticket)),
+      ...traced<Req, Res, Err>((ticket) => line.submit(ticket), options),
       local: connection.local,
       remote: connection.remote,
       pushes: pushes.stream,

@@ -66,6 +66,19 @@ export class RequestTimedOut extends Data.TaggedError("RequestTimedOut")<{ reado
 }
 
 /**
+ * As many answers of a `requestStream` as `maxStreamed` waited to be taken, for all of `requestTimeout`, and held up the
+ * other requests of the line.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export class AnswersUnread extends Data.TaggedError("AnswersUnread")<{ readonly millis: number }> {
+  override get message(): string {
+    return `its answers were not taken for ${this.millis} ms`
+  }
+}
+
+/**
  * The peer sent nothing for so long, and did not answer what was sent to find out: it is gone, or stands still.
  *
  * @category reasons
@@ -143,6 +156,7 @@ export type RequestFailure =
   | RequestCancelled
   | PushesUnread
   | RequestTimedOut
+  | AnswersUnread
   | HeartbeatMissed
   | LineDraining
   | NotConnected
@@ -154,7 +168,7 @@ export type RequestFailure =
  * - `NotSent`: no byte of it was handed to the platform, so that sending it elsewhere is safe.
  * - `MaybeSent`: it was, and whether the peer acted on it is unknown.
  * - `Answered`: the peer answered, with a message that the codec refuses (`reason` is a `MessageError`), or that it has given
- *   the request up (`RequestCancelled`). An error of the protocol's own is the request's failure as it is.
+ *   the request up (`RequestCancelled`), or nobody took its answers (`AnswersUnread`). An error of the protocol's own is the request's failure as it is.
  *
  * @category models
  * @since 0.1.0

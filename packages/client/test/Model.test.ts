@@ -10,7 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
 import * as TestClock from "effect/testing/TestClock"
-import { lines, MemoryServer } from "./support/index.ts"
+import { brokenSends, lines, MemoryServer } from "./support/index.ts"
 
 const { fork, inMemory } = MemoryServer
 
@@ -79,6 +79,8 @@ const serve = (roll: (sides: number) => number, seen: Map<string, number>, isByI
 }
 
 const requests = 40
+// All as long, so that one that is cut off is not another.
+const names = Array.from({ length: requests }, (_, n) => `${n}`.padStart(2, "0"))
 
 const shared = {
   schedule: Schedule.spaced("100 millis"),
@@ -117,7 +119,7 @@ const trial = (seed: number, spoken: Spoken, isById: boolean, make: Make) =>
     const network = yield* MemoryNetwork.MemoryNetwork
     const seen = new Map<string, number>()
     const server = yield* MemoryServer.make(serve(roll, seen, isById))
-    const client: Client.Client<string, string> = yield* make(spoken, server.address, roll)
+    const client: Client.Client<string, string> = yield* make(spoken, server.address, roll).pipe(brokenSends(roll))
     const faults = Effect.forever(Effect.gen(function*() {
       yield* Effect.sleep(50 + roll(500))
       const last = server.connections.at(-1)
@@ -138,7 +140,7 @@ const trial = (seed: number, spoken: Spoken, isById: boolean, make: Make) =>
       }
     }))
     yield* fork(faults)
-    const asking = Effect.forEach(Array.from({ length: requests }, (_, n) => `${n}`), (n) => {
+    const asking = Effect.forEach(names, (n) => {
       const wait = roll(2500)
       const patience = roll(6) === 0 ? roll(300) : 60_000
       return Effect.exit(client.request(n)).pipe(
@@ -152,8 +154,9 @@ const trial = (seed: number, spoken: Spoken, isById: boolean, make: Make) =>
     yield* Effect.sleep("3 seconds")
     const name = `seed ${seed}`
     let answered = 0
-    for (const [n, outcome] of outcomes.entries()) {
-      const times = seen.get(`${n}`) ?? 0
+    for (const [index, outcome] of outcomes.entries()) {
+      const n = names[index]!
+      const times = seen.get(n) ?? 0
       assert.isAtMost(times, 1, `${name}: ${n} was sent twice`)
       if (outcome._tag === "None") continue
       const exit: Exit.Exit<string, RequestError.RequestError> = outcome.value

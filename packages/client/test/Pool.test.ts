@@ -1,13 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
-import { type Client, Pool, type RequestError } from "@framewire/client"
+import { type Client, ClientMetrics, Pool, type RequestError } from "@framewire/client"
 import { MemoryNetwork } from "@framewire/core/testing"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Metric from "effect/Metric"
 import * as Schedule from "effect/Schedule"
 import * as TestClock from "effect/testing/TestClock"
 import type * as Net from "node:net"
-import { bounded, lines, MemoryServer, RawServer } from "./support/index.ts"
+import { bounded, eventually, lines, MemoryServer, RawServer } from "./support/index.ts"
 
 const { fork, inMemory, settle } = MemoryServer
 
@@ -54,6 +55,41 @@ describe("Pool", () => {
       assert.isTrue(outcomes.every((it, n) => Exit.isSuccess(it) && it.value === `${n}`))
       assert.lengthOf(server.sockets, 4)
       assert.isAtMost(most, 256)
+    })))
+
+  it.live("100 000 that a server holds back: no more of them are encoded and sent than the lines may have in flight", () =>
+    bounded(Effect.gen(function*() {
+      const held: Array<() => void> = []
+      let isPatient = true
+      const server = yield* RawServer.make({
+        onLine: (line, socket) => {
+          const answer = () => socket.write(`${line}\n`)
+          if (isPatient && line !== "first") held.push(answer)
+          else answer()
+        }
+      })
+      const client = yield* Pool.make(lines, server.address, {
+        name: "held",
+        maxInFlight: 256,
+        maxWaiting: 100_000,
+        waitTimeout: 10_000
+      })
+      assert.strictEqual(yield* client.request("first"), "first")
+      const waiting = Metric.withAttributes(ClientMetrics.pendingRequests, { "client.name": "held" })
+      const all = yield* Effect.forkChild(client.requestAll(range(100_000)), { startImmediately: true })
+      yield* eventually(() => held.length === 4 * 256)
+      assert.strictEqual((yield* Metric.value(waiting)).value, 100_000 - 4 * 256)
+      const last = yield* Effect.forkChild(client.requestAll(range(4 * 256)), { startImmediately: true })
+      const more = yield* Effect.flip(client.request("more"))
+      assert.deepStrictEqual([more.delivery, more.reason._tag], ["NotSent", "QueueFull"])
+      // Its buffers are what the requests that are there take, and the next are encoded as those are answered.
+      assert.lengthOf(held, 4 * 256)
+      isPatient = false
+      for (const answer of held) answer()
+      const outcomes = yield* Fiber.join(all)
+      assert.isTrue(outcomes.every((it, n) => Exit.isSuccess(it) && it.value === `${n}`))
+      assert.isTrue((yield* Fiber.join(last)).every(Exit.isSuccess))
+      assert.strictEqual((yield* Metric.value(waiting)).value, 0)
     })))
 
   it.effect("a request goes to the line with the fewest in flight", () =>

@@ -56,6 +56,33 @@ describe("a request without an answer", () => {
       assert.deepStrictEqual(server.log.map((line) => said(line)._tag), ["Request", "Request", "Cancel", "Request"])
     })))
 
+  it.effect("one alone, on a line where nothing was in flight, and the next one that its failure leads to", () =>
+    inMemory(Effect.gen(function*() {
+      const server = yield* MemoryServer.make((line, say) => {
+        const { _tag, id, request } = said(line)
+        return _tag === "Request" && request === "never"
+          ? Effect.void
+          : say(JSON.stringify({ _tag: "Cancelled", id }))
+      })
+      const client = yield* Client.connect(byId, server.address, { requestTimeout: "10 seconds" })
+      yield* settle
+      for (let round = 0; round < 3; round++) {
+        const never = yield* fork(Effect.flip(client.request("never")))
+        yield* settle
+        yield* TestClock.adjust("10 seconds")
+        yield* settle
+        assert.isDefined(never.pollUnsafe(), `round ${round}`)
+        assert.strictEqual(known(yield* Fiber.join(never)), "MaybeSent RequestTimedOut")
+      }
+      const again = yield* fork(Effect.flip(Effect.retry(client.request("never"), { times: 1 })))
+      yield* settle
+      yield* TestClock.adjust("10 seconds")
+      assert.isUndefined(again.pollUnsafe())
+      yield* TestClock.adjust("10 seconds")
+      yield* settle
+      assert.isDefined(again.pollUnsafe())
+    })))
+
   it.effect("by id: where no place is left and nothing is answered, the line ends", () =>
     inMemory(Effect.gen(function*() {
       const server = yield* MemoryServer.make(MemoryServer.silent)

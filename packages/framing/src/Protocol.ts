@@ -14,9 +14,12 @@
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
+import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import type * as Tracer from "effect/Tracer"
 import * as Codec from "./Codec.ts"
 import { InvalidOption } from "./FramingError.ts"
+import * as TraceParent from "./internal/TraceParent.ts"
 
 /**
  * Answers in the order of the requests, and nothing else. `server` reads requests and writes answers, `client` the other
@@ -39,7 +42,7 @@ export interface Protocol<in out Req, in out Res> {
 export type Id = number | string
 
 /**
- * A request, which gets exactly one reply with its id.
+ * A request, which gets exactly one reply with its id, or several of which one is the last (`Exchange.isLast`).
  *
  * @category models
  * @since 0.1.0
@@ -48,7 +51,19 @@ export interface Request<out Req> {
   readonly _tag: "Request"
   readonly id: Id
   readonly request: Req
+  /** For how many milliseconds more the client waits: an answer after that is nobody's. Only where the exchange `carries` it. */
+  readonly timeout?: number
+  /** The span of the client that asks, as W3C's `traceparent`; `parentSpan` reads it. Only where the exchange `carries` it. */
+  readonly traceparent?: string
 }
+
+/**
+ * What can stand beside a request.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Carried = "timeout" | "traceparent"
 
 /**
  * The client needs no answer any more. There is a reply all the same: `Cancelled`, unless another was faster.
@@ -136,6 +151,10 @@ export interface Exchange<in out Req, in out Res, in out Err = never, in out P =
   readonly cancels: boolean
   /** The ids of a client are whole numbers from 1 to this. */
   readonly maxId: number
+  /** What its requests have a field for. */
+  readonly carries: ReadonlyArray<Carried>
+  /** Whether this is the last answer of its request. Undefined where each request has one answer. */
+  readonly isLast: ((response: Res) => boolean) | undefined
   readonly server: Codec.Codec<Call<Req>, Reply<Res, Err, P>>
   readonly client: Codec.Codec<Reply<Res, Err, P>, Call<Req>>
 }
@@ -187,16 +206,28 @@ export interface ExchangeOptions<Req, Res, Err, P> {
   readonly cancels?: boolean
   /** The largest id that fits; a client has as many requests in flight at most. Default 2^31 - 1. */
   readonly maxId?: number
+  /** What `call` can say beside a request: a client of ours says it then. Default nothing. */
+  readonly carries?: ReadonlyArray<Carried>
+  /** Whether an answer is the last of its request, where there can be several. Default: each is, and none is looked at. */
+  readonly isLast?: (response: Res) => boolean
 }
 
 const exchange = <Req, Res, Err, P>(
   answers: "by-id" | "in-order",
-  { call, cancels = false, maxId = 2_147_483_647, reply }: ExchangeOptions<Req, Res, Err, P>
+  { call, cancels = false, carries = [], isLast, maxId = 2_147_483_647, reply }: ExchangeOptions<Req, Res, Err, P>
 ): Exchange<Req, Res, Err, P> => {
   if (!(Number.isSafeInteger(maxId) && maxId >= 1)) {
     throw new InvalidOption({ option: "maxId", value: maxId, allowed: "a whole number from 1" })
   }
-  return { answers, cancels, maxId, server: Codec.duplex(call, reply), client: Codec.duplex(reply, call) }
+  return {
+    answers,
+    cancels,
+    maxId,
+    carries,
+    isLast,
+    server: Codec.duplex(call, reply),
+    client: Codec.duplex(reply, call)
+  }
 }
 
 /**
@@ -226,7 +257,7 @@ export const byId = <Req, Res, Err = never, P = never>(
  * @since 0.1.0
  */
 export const inOrder = <Req, Res, Err = never, P = never>(
-  options: Pick<ExchangeOptions<Req, Res, Err, P>, "call" | "reply">
+  options: Pick<ExchangeOptions<Req, Res, Err, P>, "call" | "reply" | "carries" | "isLast">
 ): Exchange<Req, Res, Err, P> => exchange("in-order", options)
 
 /**
@@ -241,12 +272,19 @@ export const json = <Req, Res, Err = never, P = never>(options: {
   readonly response: Schema.Codec<Res, unknown>
   readonly error?: Schema.Codec<Err, unknown>
   readonly push?: Schema.Codec<P, unknown>
+  readonly carries?: ReadonlyArray<Carried>
+  readonly isLast?: (response: Res) => boolean
 }): Exchange<Req, Res, Err, P> => {
-  const { error = Schema.Never, framing, push = Schema.Never, request, response } = options
+  const { error = Schema.Never, framing, push = Schema.Never, request, response, ...more } = options
   const id = Schema.Union([Schema.Int, Schema.String])
   return byId({
     call: Codec.json(Schema.Union([
-      Schema.TaggedStruct("Request", { id, request }),
+      Schema.TaggedStruct("Request", {
+        id,
+        request,
+        timeout: Schema.optionalKey(Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))),
+        traceparent: Schema.optionalKey(Schema.String)
+      }),
       Schema.TaggedStruct("Cancel", { id })
     ]))(framing),
     reply: Codec.json(Schema.Union([
@@ -255,9 +293,31 @@ export const json = <Req, Res, Err = never, P = never>(options: {
       Schema.TaggedStruct("Cancelled", { id }),
       Schema.TaggedStruct("Push", { push })
     ]))(framing),
-    cancels: true
+    cancels: true,
+    ...more
   })
 }
+
+/**
+ * The span of the client that a request carries, to be the parent of what answers it; none where what it carries is none.
+ *
+ * **Source**: W3C, Trace Context, `traceparent`.
+ *
+ * @category tracing
+ * @since 0.1.0
+ */
+export const parentSpan = ({ traceparent }: Request<unknown>): Option.Option<Tracer.ExternalSpan> =>
+  TraceParent.parse(traceparent)
+
+/**
+ * A span as `Request.traceparent`; undefined for one that goes nowhere, such as where tracing is off.
+ *
+ * **Source**: W3C, Trace Context, `traceparent`.
+ *
+ * @category tracing
+ * @since 0.1.0
+ */
+export const traceparent = (span: Tracer.AnySpan): string | undefined => TraceParent.format(span)
 
 /**
  * A protocol of plain requests and answers as an exchange.
@@ -280,6 +340,8 @@ export const toExchange = <Req, Res, Err = never, P = never>(
     answers: "in-order",
     cancels: false,
     maxId: Number.MAX_SAFE_INTEGER,
+    carries: [],
+    isLast: undefined,
     server: Codec.transform(protocol.server, (request) => ({ _tag: "Request", id: 0, request }), toResponse),
     client: Codec.transform(protocol.client, (response) => ({ _tag: "Response", id: 0, response }), toRequest)
   }

@@ -1,7 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Codec, Greeting, LengthPrefixed, Lines, Protocol } from "@framewire/framing"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as Tracer from "effect/Tracer"
 import { expectTypeOf } from "vitest"
 import { encoded, events, gives, refusal } from "./support.ts"
 
@@ -37,6 +39,47 @@ describe("Protocol", () => {
       [events(server, [encoded(request, ["a"])]), events(server, [encoded(request, ["b"])])],
       [["a"], ["b"]]
     )
+  })
+})
+
+describe("traceparent", () => {
+  const traceId = "0af7651916cd43dd8448eb211c80319c"
+  const spanId = "b7ad6b7169203331"
+  const read = (traceparent?: string) => {
+    const call = { _tag: "Request", id: 1, request: 0 } as const
+    const span = Protocol.parentSpan(traceparent === undefined ? call : { ...call, traceparent })
+    return Option.isSome(span) ? [span.value.traceId, span.value.spanId, span.value.sampled] : []
+  }
+
+  it("there and back", () => {
+    for (const sampled of [true, false]) {
+      const text = Protocol.traceparent(Tracer.externalSpan({ traceId, spanId, sampled }))
+      assert.strictEqual(text, `00-${traceId}-${spanId}-0${sampled ? 1 : 0}`)
+      assert.deepStrictEqual(read(text), [traceId, spanId, sampled])
+    }
+    const short = Protocol.traceparent(Tracer.externalSpan({ traceId: spanId, spanId }))
+    assert.deepStrictEqual(read(short), [`${"0".repeat(16)}${spanId}`, spanId, true])
+  })
+
+  it("a later version is read as far as it is known, what is none is none", () => {
+    assert.deepStrictEqual(read(`cc-${traceId}-${spanId}-03-what-comes-later`), [traceId, spanId, true])
+    for (
+      const bad of [
+        undefined,
+        "",
+        `00-${traceId}-${spanId}-01-more`,
+        `cc-${traceId}-${spanId}-01more`,
+        `ff-${traceId}-${spanId}-01`,
+        `00-${"0".repeat(32)}-${spanId}-01`,
+        `00-${traceId}-${"0".repeat(16)}-01`,
+        `00-${traceId.toUpperCase()}-${spanId}-01`,
+        `00-${traceId}-${spanId}-0g`,
+        `00-${traceId}-${spanId}`
+      ]
+    ) {
+      assert.deepStrictEqual(read(bad), [], bad)
+    }
+    assert.isUndefined(Protocol.traceparent(Tracer.externalSpan({ traceId: "noop", spanId: "noop" })))
   })
 })
 
@@ -111,6 +154,29 @@ describe("Protocol by id", () => {
     gives(client, encoded(server, replies), replies)
     gives(server, "{\"_tag\":\"Request\",\"id\":1.5,\"request\":0}\n", ["!MessageError SchemaMismatch @0"])
     gives(client, "{\"_tag\":\"Push\",\"push\":\"x\"}\n", ["!MessageError SchemaMismatch @0"])
+  })
+
+  it("json: what stands beside a request, where it does", () => {
+    const { carries, client, isLast, server } = Protocol.json({
+      framing: Lines.make({ limit: 200 }),
+      request: Schema.Int,
+      response: Schema.Int,
+      carries: ["timeout"],
+      isLast: (response) => response === 0
+    })
+    assert.deepStrictEqual(carries, ["timeout"])
+    assert.deepStrictEqual([isLast?.(1), isLast?.(0)], [false, true])
+    const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    const calls: ReadonlyArray<Protocol.Call<number>> = [
+      { _tag: "Request", id: 1, request: 7, timeout: 0, traceparent },
+      { _tag: "Request", id: 2, request: 7 }
+    ]
+    gives(server, encoded(client, calls), calls)
+    for (const bad of ["-1", "\"1\"", "1e999"]) {
+      gives(server, `{"_tag":"Request","id":1,"request":7,"timeout":${bad}}\n`, ["!MessageError SchemaMismatch @0"])
+    }
+    const { carries: none, isLast: each } = Protocol.toExchange(Protocol.symmetric(request))
+    assert.deepStrictEqual([none, each], [[], undefined])
   })
 
   it("refuses a maxId that is none", () => {

@@ -5,8 +5,9 @@ import * as Effect from "effect/Effect"
 export class Alarm {
   readonly #clock: Clock.Clock
   readonly #look: (now: number) => number
-  /** When it looks next, and how to have it look earlier. */
-  #at = Number.POSITIVE_INFINITY
+  /** When it looks next: first as soon as it runs. */
+  #at = Number.NEGATIVE_INFINITY
+  /** It waits for a time that is too late. */
   #wake: (() => void) | undefined
 
   /** `look` does what is due and returns the time of the next that will be. */
@@ -17,14 +18,16 @@ export class Alarm {
 
   /** Looks at that time at the latest. */
   by(at: number): void {
-    if (at < this.#at) this.#wake?.()
+    if (at >= this.#at) return
+    this.#at = at
+    this.#wake?.()
   }
 
   /** It works as long as this runs. */
   readonly run: Effect.Effect<never> = Effect.forever(
     Effect.suspend(() => {
       const now = this.#clock.currentTimeMillisUnsafe()
-      this.#at = this.#look(now)
+      if (now >= this.#at) this.#ring(now)
       const asked = Effect.callback<void>((resume) => {
         this.#wake = () => resume(Effect.void)
         return Effect.sync(() => {
@@ -37,4 +40,11 @@ export class Alarm {
     }),
     { disableYield: true }
   )
+
+  #ring(now: number): void {
+    this.#at = Number.POSITIVE_INFINITY
+    const next = this.#look(now)
+    // What it did may have led to a time that it has not seen.
+    this.#at = Math.min(this.#at, next)
+  }
 }

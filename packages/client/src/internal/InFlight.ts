@@ -13,7 +13,9 @@ export interface InFlight<A extends Sendable> {
   readonly has: (id: Protocol.Id) => boolean
   /** Gives its id. */
   readonly add: (request: A) => number
-  /** The request that the reply belongs to, which is then no longer in flight; undefined if there is none. */
+  /** The request that the reply belongs to; undefined if there is none. */
+  readonly find: (id: Protocol.Id) => A | undefined
+  /** The same, which is then no longer in flight. */
   readonly take: (id: Protocol.Id) => A | undefined
   /** It was not sent, and is not going to be. */
   readonly remove: (id: Protocol.Id, request: A) => void
@@ -30,16 +32,21 @@ export const inOrder = <A extends Sendable>(maxId: number): InFlight<A> => {
   let requests: Array<A> = []
   // What is before it was taken: to shift a long array moves all of it.
   let first = 0
+  const find = () => {
+    const request = requests[first]
+    return request?.sent === true ? request : undefined
+  }
   return {
     size: () => requests.length - first,
+    find,
     has: () => false,
     add: (request) => {
       requests.push(request)
       return last = after(last, maxId)
     },
     take: () => {
-      const request = requests[first]
-      if (request?.sent !== true) return undefined
+      const request = find()
+      if (request === undefined) return undefined
       first++
       if (first === requests.length) {
         requests.length = 0
@@ -63,8 +70,13 @@ export const inOrder = <A extends Sendable>(maxId: number): InFlight<A> => {
 export const byId = <A extends Sendable>(maxId: number): InFlight<A> => {
   const requests = new Map<Protocol.Id, A>()
   let last = 0
+  const find = (id: Protocol.Id) => {
+    const request = requests.get(id)
+    return request?.sent === true ? request : undefined
+  }
   return {
     size: () => requests.size,
+    find,
     has: (id) => requests.has(id),
     add: (request) => {
       do last = after(last, maxId)
@@ -73,9 +85,8 @@ export const byId = <A extends Sendable>(maxId: number): InFlight<A> => {
       return last
     },
     take: (id) => {
-      const request = requests.get(id)
-      if (request?.sent !== true) return undefined
-      requests.delete(id)
+      const request = find(id)
+      if (request !== undefined) requests.delete(id)
       return request
     },
     remove: (id) => void requests.delete(id),

@@ -2,13 +2,12 @@
 import type { Connection } from "@framewire/core"
 import { type Framed, FramingError, type Protocol } from "@framewire/framing"
 import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import {
-  HeartbeatMissed,
+  AnswersUnread,
   LineClosed,
   LineDraining,
   RequestCancelled,
@@ -17,27 +16,21 @@ import {
   RequestTimedOut,
   UnexpectedAnswer
 } from "../RequestError.ts"
-import { Alarm } from "./Alarm.ts"
+import { beside } from "./beside.ts"
 import * as InFlight from "./InFlight.ts"
 import { Outgoing } from "./Outgoing.ts"
-import * as Overdue from "./Overdue.ts"
 import type { Owner, Settings } from "./Owner.ts"
-import { Pulse } from "./Pulse.ts"
 import { type Holder, Ticket } from "./Ticket.ts"
+import { Timeouts } from "./Timeouts.ts"
 
 export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
   readonly connection: Connection.Connection
   readonly exchange: Protocol.Exchange<Req, Res, Err, P>
-  readonly alarm: Alarm
+  readonly timeouts: Timeouts<Req, Res, Err>
   readonly #framed: Framed.Framed<Protocol.Reply<Res, Err, P>, Protocol.Call<Req>>
   readonly #owner: Owner<Req, Res, Err, P>
-  readonly #clock: Clock.Clock
   readonly #fork: <E>(effect: Effect.Effect<unknown, E>) => Fiber.Fiber<unknown, E>
   readonly #maxInFlight: number
-  readonly #timeout: number
-  readonly #drainTimeout: number
-  readonly #pulse: Pulse | undefined
-
   readonly #isGoAway: ((push: P) => boolean) | undefined
 
   readonly #outgoing: Outgoing<Protocol.Call<Req>, Ticket<Req, Res, Err>>
@@ -48,11 +41,8 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
   #ended: RequestFailure | undefined
   #isOver = false
   #isDraining = false
-  /** When the last answer came, and the last request. */
-  #answered: number
-  #asked = 0
-  /** When it ends though requests are in flight. */
-  #drainedBy = Number.POSITIVE_INFINITY
+  /** Whose answers wait to be taken, before anything more is read. */
+  #heldUpBy: Ticket<Req, Res, Err> | undefined
 
   constructor(
     framed: Framed.Framed<Protocol.Reply<Res, Err, P>, Protocol.Call<Req>>,
@@ -61,12 +51,10 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
     owner: Owner<Req, Res, Err, P>,
     fiber: Fiber.Fiber<unknown, unknown>
   ) {
-    const { drainTimeout = "15 seconds", heartbeat, maxInFlight = 1024, requestTimeout = "30 seconds" } = settings
     this.connection = framed.connection
     this.exchange = exchange
     this.#framed = framed
     this.#owner = owner
-    this.#clock = fiber.getRef(Clock.Clock)
     this.#fork = Effect.runForkWith(fiber.context)
     this.#outgoing = new Outgoing(framed.connection, exchange.client, this.#fork, {
       refused: (ticket, refusal) => this.#refuse(ticket, refusal),
@@ -76,16 +64,26 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
         this.#fork(this.connection.shutdownRead)
       }
     })
-    this.#maxInFlight = Math.min(maxInFlight, exchange.maxId)
-    this.#timeout = Duration.toMillis(Duration.fromInputUnsafe(requestTimeout))
-    this.#drainTimeout = Duration.toMillis(Duration.fromInputUnsafe(drainTimeout))
-    this.alarm = new Alarm(this.#clock, (now) => Math.min(this.#expire(now), this.#beat(now), this.#endDrain(now)))
+    this.#maxInFlight = Math.min(settings.maxInFlight ?? 1024, exchange.maxId)
     this.#isGoAway = settings.isGoAway
-    this.#pending = (exchange.answers === "in-order" ? InFlight.inOrder : InFlight.byId)(exchange.maxId)
-    const now = this.#answered = this.#clock.currentTimeMillisUnsafe()
-    this.#pulse = heartbeat && new Pulse(heartbeat, now, () => {
-      // Where there is no room for it, there are requests that have to be answered.
-      if (this.#ended === undefined && this.#pending.size() < this.#maxInFlight) this.#write(bound(heartbeat.ping))
+    const isInOrder = exchange.answers === "in-order"
+    this.#pending = (isInOrder ? InFlight.inOrder : InFlight.byId)(exchange.maxId)
+    this.timeouts = new Timeouts<Req, Res, Err>(fiber.getRef(Clock.Clock), settings, {
+      isOver: () => this.#isOver,
+      pending: () => this.#pending.all(),
+      waiting: this.#waiting,
+      blocks: () => isInOrder || this.#pending.size() >= this.#maxInFlight,
+      isHeldUp: () => this.#heldUpBy !== undefined,
+      expire: (ticket, millis) => this.#expire(ticket, millis),
+      kill: (reason) => {
+        this.end(reason)
+        this.#fork(this.connection.abort)
+      },
+      drained: () => this.close(),
+      ping: (request) => {
+        // Where there is no room for it, there are requests that have to be answered.
+        if (this.#ended === undefined && this.#pending.size() < this.#maxInFlight) this.#write(bound(request))
+      }
     })
   }
 
@@ -104,24 +102,19 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
 
   /** For how long nothing was asked or answered. */
   get idleMillis(): number {
-    return this.#clock.currentTimeMillisUnsafe() - Math.max(this.#answered, this.#asked)
+    return this.timeouts.idleMillis
   }
 
   /** Whether it works, or has spoken for so long; if not, it is asked, and false until it has answered. */
   lives(millis: number): boolean {
-    return this.#pulse?.lives(this.#clock.currentTimeMillisUnsafe(), millis, this.#pending.size() > 0) ?? true
+    return this.timeouts.lives(millis, this.#pending.size() > 0)
   }
 
   submit(ticket: Ticket<Req, Res, Err>): void {
     const refusal = this.#ended ?? (this.#isDraining ? new LineDraining() : undefined)
     if (refusal !== undefined) return this.#owner.unsent(ticket, refusal)
     ticket.holder = this
-    if (this.#timeout !== Number.POSITIVE_INFINITY) {
-      // Those that go out together are asked at one time: to look at the clock for each is dear.
-      if (!this.#outgoing.isWoken) this.#asked = this.#clock.currentTimeMillisUnsafe()
-      if (Number.isNaN(ticket.at)) ticket.at = this.#asked
-      this.alarm.by(ticket.at + this.#timeout)
-    }
+    this.timeouts.ask(ticket, !this.#outgoing.isWoken)
     // Nobody overtakes those who wait for a place.
     if (this.#waiting.size > 0 || !this.hasRoom) this.#waiting.add(ticket)
     else this.#write(ticket)
@@ -139,8 +132,7 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
   drain(): void {
     if (this.#isDraining || this.#ended !== undefined) return
     this.#isDraining = true
-    this.#drainedBy = this.#clock.currentTimeMillisUnsafe() + this.#drainTimeout
-    this.alarm.by(this.#drainedBy)
+    this.timeouts.drain()
     this.#owner.draining()
     this.#return(new LineDraining())
     this.#endDrained()
@@ -182,8 +174,10 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
       if (this.exchange.answers !== "in-order" || !(error instanceof FramingError.MessageError)) {
         return Effect.fail(error)
       }
-      this.#hear()
-      return Effect.andThen(this.#settled(this.#settle(0, answered(error)) ? undefined : new UnexpectedAnswer()), all)
+      this.timeouts.hear()
+      this.timeouts.answer()
+      const settled = this.#settle(0, answered(error)) ?? Effect.sync(() => this.#admit())
+      return Effect.andThen(settled, all)
     }
     const all: Effect.Effect<void, RequestFailure> = Effect.catch(read, onward)
     return all.pipe(
@@ -198,52 +192,22 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
     )
   }
 
-  /** Fails what waits too long, and gives the time of the next that will. */
-  #expire(now: number): number {
-    if (this.#timeout === Number.POSITIVE_INFINITY || this.#isOver) return Number.POSITIVE_INFINITY
-    const reason = new RequestTimedOut({ millis: this.#timeout })
-    const { expired, next, stands } = Overdue.look({
-      pending: this.#pending.all(),
-      waiting: this.#waiting,
-      blocks: this.exchange.answers === "in-order" || this.#pending.size() >= this.#maxInFlight,
-      answered: this.#answered,
-      timeout: this.#timeout,
-      now
-    })
-    if (stands) {
-      this.#kill(reason)
-      return Number.POSITIVE_INFINITY
-    }
-    for (const ticket of expired) {
-      const delivery = this.#waiting.has(ticket) ? "NotSent" : "MaybeSent"
-      this.giveUp(ticket)
-      ticket.at = Number.NaN
-      ticket.settle(Exit.fail(new RequestError({ delivery, reason })))
-    }
-    return next
-  }
-
-  #beat(now: number): number {
-    if (this.#pulse === undefined || this.#isOver) return Number.POSITIVE_INFINITY
-    const next = this.#pulse.look(now)
-    if (next === undefined) this.#kill(new HeartbeatMissed({ millis: this.#pulse.silence(now) }))
-    return next ?? Number.POSITIVE_INFINITY
-  }
-
-  #endDrain(now: number): number {
-    if (this.#isOver || now < this.#drainedBy) return this.#isOver ? Number.POSITIVE_INFINITY : this.#drainedBy
-    this.close()
-    return Number.POSITIVE_INFINITY
-  }
-
-  #kill(reason: RequestFailure): void {
-    this.end(reason)
-    this.#fork(this.connection.abort)
+  #expire(ticket: Ticket<Req, Res, Err>, millis: number): void {
+    const error = ticket === this.#heldUpBy
+      ? new RequestError({ delivery: "Answered", reason: new AnswersUnread({ millis }) })
+      : new RequestError({
+        delivery: this.#waiting.has(ticket) ? "NotSent" : "MaybeSent",
+        reason: new RequestTimedOut({ millis })
+      })
+    this.giveUp(ticket)
+    ticket.settle(Exit.fail(error))
   }
 
   #write(ticket: Ticket<Req, Res, Err>): void {
-    ticket.id = this.#pending.add(ticket)
-    this.#outgoing.add({ _tag: "Request", id: ticket.id, request: ticket.request }, ticket)
+    const id = ticket.id = this.#pending.add(ticket)
+    const call = { _tag: "Request", id, request: ticket.request } as const
+    const isPlain = ticket.span === undefined && this.exchange.carries.length === 0
+    this.#outgoing.add(isPlain ? call : beside(call, ticket, this), ticket)
   }
 
   /** The codec does not take it: there is room for another. */
@@ -256,53 +220,58 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
     this.#admit()
   }
 
-  #hear(): void {
-    this.#answered = this.#clock.currentTimeMillisUnsafe()
-    this.#pulse?.hear(this.#answered)
-  }
-
   readonly #take = (replies: ReadonlyArray<Protocol.Reply<Res, Err, P>>): Effect.Effect<void, RequestFailure> => {
-    const before = this.#answered
-    this.#hear()
-    let isAnswered = false
-    for (const reply of replies) {
-      const failure = this.#reply(reply)
-      if (failure !== undefined) return Effect.fail(failure)
-      isAnswered ||= reply._tag !== "Push"
+    this.#heldUpBy = undefined
+    this.timeouts.hear()
+    for (const [index, reply] of replies.entries()) {
+      const wait = this.#reply(reply)
+      if (wait !== undefined) return Effect.andThen(wait, Effect.suspend(() => this.#take(replies.slice(index + 1))))
     }
-    if (!isAnswered) this.#answered = before
-    return this.#settled(undefined)
+    this.#admit()
+    return Effect.void
   }
 
-  #reply(reply: Protocol.Reply<Res, Err, P>): RequestFailure | undefined {
+  /** What has to be waited for before the next one. */
+  #reply(reply: Protocol.Reply<Res, Err, P>): Effect.Effect<void, RequestFailure> | undefined {
     if (reply._tag === "Push") {
       // It can say when to come back, before anybody does.
       const failure = this.#owner.pushed(reply.push)
       if (this.#isGoAway?.(reply.push) === true) this.drain()
-      return failure
+      return failure && Effect.fail(failure)
     }
-    const exit = reply._tag === "Response"
-      ? Exit.succeed(reply.response)
-      : reply._tag === "Failure"
-      ? Exit.fail(reply.error)
-      : answered(new RequestCancelled())
-    return this.#settle(reply.id, exit) ? undefined : new UnexpectedAnswer()
+    this.timeouts.answer()
+    if (reply._tag === "Response") {
+      const { isLast } = this.exchange
+      if (isLast !== undefined && !isLast(reply.response)) return this.#part(reply.id, reply.response)
+      return this.#settle(reply.id, Exit.succeed(reply.response))
+    }
+    return this.#settle(
+      reply.id,
+      reply._tag === "Failure" ? Exit.fail(reply.error) : answered(new RequestCancelled())
+    )
   }
 
-  /** Gives a request its answer; false if there is none. */
-  #settle(id: Protocol.Id, answer: Exit.Exit<Res, RequestError | Err>): boolean {
+  /** Gives a request one of its answers. */
+  #part(id: Protocol.Id, response: Res): Effect.Effect<void, RequestFailure> | undefined {
+    const ticket = this.#pending.find(id)
+    if (ticket === undefined) return Effect.fail(new UnexpectedAnswer())
+    this.timeouts.extend(ticket)
+    const wait = ticket.isGivenUp ? undefined : ticket.onPart?.(response)
+    if (wait !== undefined) this.#heldUpBy = ticket
+    return wait
+  }
+
+  /** Gives a request its answer, the last one; fails if there is none. */
+  #settle(
+    id: Protocol.Id,
+    answer: Exit.Exit<Res, RequestError | Err>
+  ): Effect.Effect<void, RequestFailure> | undefined {
     const ticket = this.#pending.take(id)
-    if (ticket === undefined) return false
+    if (ticket === undefined) return Effect.fail(new UnexpectedAnswer())
     // Its id is another's from now on.
     ticket.holder = undefined
     ticket.settle(answer)
-    return true
-  }
-
-  #settled(failure: RequestFailure | undefined): Effect.Effect<void, RequestFailure> {
-    if (failure !== undefined) return Effect.fail(failure)
-    this.#admit()
-    return Effect.void
+    return undefined
   }
 
   #admit(): void {
@@ -343,7 +312,7 @@ export const open = <Req, Res, Err, P>(
   Effect.withFiber((fiber) => {
     const line = new Line(framed, exchange, settings, owner, fiber)
     return Effect.forkScoped(line.reading).pipe(
-      Effect.andThen(Effect.forkScoped(line.alarm.run)),
+      Effect.andThen(Effect.forkScoped(line.timeouts.alarm.run)),
       Effect.andThen(Effect.addFinalizer(() => Effect.sync(() => line.end(new LineClosed({ by: "self" }))))),
       Effect.as(line)
     )

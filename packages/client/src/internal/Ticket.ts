@@ -1,7 +1,7 @@
 // A request on its way to its answer. Whoever holds it (a line, a queue) hands it on or settles it.
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type { Requests } from "../Client.ts"
+import type * as Tracer from "effect/Tracer"
 import { RequestError, type RequestFailure } from "../RequestError.ts"
 
 export type Outcome<Res, Err> = Exit.Exit<Res, RequestError | Err>
@@ -16,6 +16,10 @@ export class Ticket<out Req, in Res, in Err> {
   readonly settle: (outcome: Outcome<Res, Err>) => void
   /** The kernel has it: all that who sends one way waits for. */
   readonly onSent: (() => void) | undefined
+  /** Takes an answer that others follow, and gives what has to be waited for before any more is read. */
+  onPart: ((response: Res) => Effect.Effect<void> | undefined) | undefined
+  /** What it is traced by. */
+  span: Tracer.Span | undefined
   /** Its bytes were handed to the connection. */
   sent = false
   /** What tells its answer, on its line. */
@@ -39,53 +43,4 @@ export class Ticket<out Req, in Res, in Err> {
 export const refuse = <Req, Res, Err>(ticket: Ticket<Req, Res, Err>, reason: RequestFailure): void =>
   ticket.settle(Exit.fail(new RequestError({ delivery: "NotSent", reason })))
 
-/** The asking part of a client, from what takes a ticket. */
-export const asking = <Req, Res, Err>(
-  submit: (ticket: Ticket<Req, Res, Err>) => void
-): Requests<Req, Res, Err> => {
-  const giveUp = (ticket: Ticket<Req, Res, Err>) => ticket.holder?.giveUp(ticket)
-  return {
-    request: (request) =>
-      Effect.callback((resume) => {
-        const ticket = new Ticket<Req, Res, Err>(request, resume)
-        submit(ticket)
-        return Effect.sync(() => giveUp(ticket))
-      }),
-    requestAll: (requests) =>
-      Effect.callback((resume) => {
-        const tickets: Array<Ticket<Req, Res, Err>> = []
-        const outcomes: Array<Outcome<Res, Err>> = []
-        // One for the loop: what settles at once does not end it.
-        let open = 1
-        const close = () => {
-          if (--open === 0) resume(Effect.succeed(outcomes))
-        }
-        for (const request of requests) {
-          const index = open++ - 1
-          tickets.push(
-            new Ticket<Req, Res, Err>(request, (outcome) => {
-              outcomes[index] = outcome
-              close()
-            })
-          )
-        }
-        for (const ticket of tickets) submit(ticket)
-        close()
-        return Effect.sync(() => tickets.forEach(giveUp))
-      }),
-    send: (request) =>
-      Effect.callback((resume) => {
-        const settle = (outcome: Outcome<Res, Err>) => {
-          const error = Exit.isFailure(outcome) ? outcome.cause.reasons[0] : undefined
-          if (error?._tag === "Die") resume(Effect.die(error.defect))
-          else if (error?._tag !== "Fail") resume(Effect.void)
-          // An answer, of whatever kind, says that it was sent.
-          else if (!(error.error instanceof RequestError) || error.error.delivery === "Answered") resume(Effect.void)
-          else resume(Effect.fail(error.error))
-        }
-        const ticket = new Ticket<Req, Res, Err>(request, settle, () => resume(Effect.void))
-        submit(ticket)
-        return Effect.sync(() => giveUp(ticket))
-      })
-  }
-}
+export const giveUp = <Req, Res, Err>(ticket: Ticket<Req, Res, Err>): void => ticket.holder?.giveUp(ticket)

@@ -13,12 +13,13 @@ import type { Spoken } from "../Client.ts"
 import type { ReconnectOptions } from "../Reconnect.ts"
 import { LineClosed, type RequestFailure } from "../RequestError.ts"
 import { type DialError, SessionError } from "../Status.ts"
+import { asking } from "./asking.ts"
 import { dial } from "./dial.ts"
 import { inSpan } from "./inSpan.ts"
 import type { Line } from "./Line.ts"
 import { endpointOf, type Meter } from "./Meter.ts"
 import type { Switchboard } from "./Switchboard.ts"
-import { asking, type Ticket } from "./Ticket.ts"
+import type { Ticket } from "./Ticket.ts"
 
 /** What keeps lines, and hears of them. */
 export interface Keeping<Hello, Agreed, Refusal, Req, Res, Err, P> {
@@ -107,7 +108,7 @@ const attempt = <Hello, Agreed, Refusal, Req, Res, Err, P>(
           ticket.isBound = true
           opened.submit(ticket)
         }
-        yield* session(asking<Req, Res, Err>(bound)).pipe(
+        yield* session(asking<Req, Res, Err>(bound, options)).pipe(
           Effect.timeout(sessionTimeout),
           Effect.mapError((cause) => new SessionError({ cause }))
         )

@@ -21,7 +21,7 @@ import type { Line } from "./Line.ts"
 import { Meter } from "./Meter.ts"
 import type * as Pushes from "./Pushes.ts"
 import { Switchboard } from "./Switchboard.ts"
-import { asking } from "./Ticket.ts"
+import { traced } from "./traced.ts"
 
 export interface Settings {
   readonly schedule: Schedule.Schedule<unknown, DialError | RequestFailure>
@@ -147,7 +147,7 @@ export const keptClient = <Hello, Agreed, Refusal, Req, Res, Err, P>(
       Effect.sync(() => close({ _tag: "Graceful", initiator: "self" }, new LineClosed({ by: "self" })))
     )
     return {
-      ...asking<Req, Res, Err>((ticket) => board.submit(ticket)),
+      ...traced<Req, Res, Err>((ticket) => board.submit(ticket), options),
       status: status.changes,
       drain: Effect.gen(function*() {
         status.set({ _tag: "Draining" })

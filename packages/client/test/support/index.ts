@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 
 export { capricious } from "../../../../tests/support/Capricious.ts"
+export { brokenSends } from "./brokenSends.ts"
 export * as FakeTransport from "./FakeTransport.ts"
 export * as MemoryServer from "./MemoryServer.ts"
 export * as RawServer from "./RawServer.ts"
