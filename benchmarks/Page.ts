@@ -9,7 +9,7 @@ import * as Targets from "./targets.ts"
 
 /** As dprint has it: columns as wide as what is in them, figures to the right. */
 const table = ({ head, rows }: Report.Table, left = 1): string => {
-  const all = [head, ...rows].map((row) => row.map((cell) => cell.replaceAll("|", "\\|")))
+  const all = [head, ...rows].map((row) => row.map((cell) => cell.replaceAll(/\||<(?=\w)/g, "\\$&")))
   const widths = head.map((_, column) => Math.max(3, ...all.map((row) => row[column]!.length)))
   const line = (row: Report.Row) =>
     `| ${row.map((cell, i) => i < left ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)).join(" | ")} |`
