@@ -5,7 +5,7 @@ import { spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs"
 import { join } from "node:path"
-import { type BenchError, cores, node, precede, type Server, start } from "./Child.ts"
+import { BenchError, cores, node, precede, type Server, start } from "./Child.ts"
 import type { Figures } from "./Figure.ts"
 import * as Usage from "./Usage.ts"
 
@@ -111,6 +111,7 @@ export const measure = (
     const peak = known ? Usage.peakResident(server.pid) : undefined
     const [text] = yield* asking.line(/^\{.*\}$/)
     const { bytes, frames, load, p50, p99, p999, seconds } = JSON.parse(text) as Said
+    if (frames === 0) return yield* new BenchError({ message: "no answer in the whole window" })
     const millions = frames / 1e6
     return {
       perSecond: frames / seconds,

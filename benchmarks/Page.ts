@@ -1,5 +1,6 @@
 // docs/performance.md and the plots beside it, from one run. The prose is the page's own: only what stands between
 // `<!-- figures NAME -->` and `<!-- /figures -->` is written.
+import { kinds } from "./Figure.ts"
 import * as Plot from "./Plot.ts"
 import * as Report from "./Report.ts"
 import type { Run } from "./Run.ts"
@@ -8,7 +9,7 @@ import * as Targets from "./targets.ts"
 
 /** As dprint has it: columns as wide as what is in them, figures to the right. */
 const table = ({ head, rows }: Report.Table, left = 1): string => {
-  const all = [head, ...rows].map((row) => row.map((cell) => cell.replaceAll("|", "\\|")))
+  const all = [head, ...rows].map((row) => row.map((cell) => cell.replaceAll(/\||<(?=\w)/g, "\\$&")))
   const widths = head.map((_, column) => Math.max(3, ...all.map((row) => row[column]!.length)))
   const line = (row: Report.Row) =>
     `| ${row.map((cell, i) => i < left ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)).join(" | ")} |`
@@ -34,13 +35,14 @@ const ratios = (file: string, title: string, results: ReadonlyArray<Suite.Result
     const rows = Object.keys(it.rounds).filter((peer) => peer !== it.base).map((name) => ({
       name,
       value: Suite.ratio(it, name, it.base, figure),
-      isOurs: ours.test(name) || it.suite === "attack",
+      isOurs: ours.test(name) || it.suite === "attack" && !name.startsWith("by hand"),
       wanted: Targets.targets.find((target) =>
         target.suite === it.suite && target.name === it.name && target.peer === name && target.base === it.base &&
         target.figure === figure
       )?.ratio
     }))
-    return [{ title: `${it.name}: ${Report.figureOf(figure)}, x ${it.base}`, rows }]
+    const { better, title } = kinds[figure]
+    return [{ title: `${it.name}: ${title}, x ${it.base}; ${better} is better`, rows }]
   })
   const axis = "middle of all rounds, and from the least to the most; dashed: the same; thick: what was asked for"
   return groups.length === 0 ? [] : [{ file, svg: Plot.dots({ title, axis, base: 1, groups }) }]
@@ -109,11 +111,11 @@ export const pictures = (run: Run): ReadonlyArray<Picture> => {
   return [
     ...echo(run),
     ...latency(run),
-    ...ratios("decode.svg", "Bytes to messages in memory: time each; less is better", of("decode")),
-    ...ratios("encode.svg", "Messages to bytes in memory: time each; less is better", of("encode")),
+    ...ratios("decode.svg", "Bytes to messages in memory: time each", of("decode")),
+    ...ratios("encode.svg", "Messages to bytes in memory: time each", of("encode")),
     ...ratios("rpc.svg", "Typed JSON, requests and answers", of("rpc")),
     ...ratios("connections.svg", "Connections: what one costs", of("idle", "connect")),
-    ...ratios("attack.svg", "Clients in good faith while others attack: p99; less is better", of("attack")),
+    ...ratios("attack.svg", "Clients in good faith while others attack: p99", of("attack")),
     ...connections(run)
   ]
 }

@@ -122,15 +122,14 @@ export const dots = ({ axis, base, groups, title }: Dots): string => {
   canvas.text(12, 43, axis, "dim")
   const top = 56
   const bottom = top + 20 * rows.length + 24 * groups.length + 4
-  for (const tick of scale.ticks) {
-    canvas.line(x(tick), top, x(tick), bottom, "grid")
-    canvas.text(x(tick), bottom + 16, short(tick), "dim", "middle")
-  }
-  if (base !== undefined) canvas.line(x(base), top, x(base), bottom, "base")
+  for (const tick of scale.ticks) canvas.text(x(tick), bottom + 16, short(tick), "dim", "middle")
   let y = top
   for (const group of groups) {
     y += 24
     canvas.text(12, y - 5, group.title, "dim")
+    const end = y + 20 * group.rows.length
+    for (const tick of scale.ticks) canvas.line(x(tick), y, x(tick), end, "grid")
+    if (base !== undefined) canvas.line(x(base), y, x(base), end, "base")
     for (const { isOurs, name, value, wanted } of group.rows) {
       y += 20
       canvas.text(left - 12, y - 4, name, "", "end")

@@ -15,7 +15,6 @@ export interface CpuProfile {
     readonly id: number
     readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number }
   }>
-  readonly endTime: number
   readonly startTime: number
   /** The node that was on top, and how long after the sample before. */
   readonly samples: ReadonlyArray<number>
@@ -40,10 +39,9 @@ const whereOf = ({ functionName, lineNumber, url }: Frame): string =>
 
 const top = 15
 
-/** Of the last `seconds`, less what it slept. */
-export const summarize = (title: string, profile: CpuProfile, seconds: number): Profile => {
+/** Of what was between the two, in microseconds of the profile's clock, less what it slept. */
+export const summarize = (title: string, profile: CpuProfile, from: number, to: number): Profile => {
   const frames = new Map(profile.nodes.map(({ callFrame, id }) => [id, callFrame]))
-  const from = profile.endTime - seconds * 1e6
   const times = new Map<string, { readonly frame: Frame; micros: number }>()
   let at = profile.startTime
   let busy = 0
@@ -51,7 +49,7 @@ export const summarize = (title: string, profile: CpuProfile, seconds: number): 
     const micros = profile.timeDeltas[i] ?? 0
     at += micros
     const frame = frames.get(id)
-    if (at < from || frame === undefined || frame.functionName === "(idle)") continue
+    if (at < from || at > to || frame === undefined || frame.functionName === "(idle)") continue
     const key = `${frame.functionName} ${frame.url}:${frame.lineNumber}`
     const entry = times.get(key) ?? { frame, micros: 0 }
     entry.micros += micros
@@ -77,9 +75,12 @@ export const summarize = (title: string, profile: CpuProfile, seconds: number): 
   }
 }
 
+// Of less it says little.
+const least = 2
+
 /** One server's profile, 64 connections with 128 frames of 256 bytes in flight on each. */
 export const take = (
-  window: LoadGenerator.Window
+  { seconds, warmup }: LoadGenerator.Window
 ): Effect.Effect<Profile, Child.BenchError, Scope.Scope> =>
   Effect.gen(function*() {
     const folder = yield* Effect.acquireRelease(
@@ -87,7 +88,10 @@ export const take = (
       (folder) => Effect.sync(() => rmSync(folder, { recursive: true }))
     )
     const server = yield* Child.serveWith(["--cpu-prof", `--cpu-prof-dir=${folder}`], "framed-batch")
+    const window = { seconds: Math.max(least, seconds), warmup }
     yield* LoadGenerator.echo(server, { connections: 64, depth: 128, size: 256 }, window)
+    // Node's clock is the one of V8's samples. What comes after is the end of the connections, and before it the beginning.
+    const to = Number(process.hrtime.bigint() / 1000n)
     yield* server.end
     // It writes the profile when it ends; then there is no line any more.
     yield* Effect.ignore(server.line(/^never$/))
@@ -96,5 +100,5 @@ export const take = (
       try: () => JSON.parse(readFileSync(join(folder, name), "utf8")) as CpuProfile,
       catch: (cause) => new Child.BenchError({ message: `no profile: ${String(cause)}` })
     })
-    return summarize("`batch`, framed echo 64x128 256 B", profile, window.seconds)
+    return summarize("`batch`, framed echo 64x128 256 B", profile, to - 1e6 * window.seconds, to)
   })

@@ -59,8 +59,6 @@ export const doubts = (of: Suite.Result): ReadonlyArray<string> => {
   ]
 }
 
-export const figureOf = (figure: Figure): string => kinds[figure].title
-
 /** The peers of a case and what they are. */
 export const peersOf = (of: Suite.Result): Table => {
   const { base, rounds, shows } = of

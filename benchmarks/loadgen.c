@@ -382,6 +382,8 @@ static void echo(void) {
   say("STOP");
   run_until(now() + nanos(PATIENCE));
   if (!all_answered()) die(UNANSWERED, "requests without an answer after %d s", PATIENCE);
+  if (frames == 0) die(UNANSWERED, "no answer in the whole window");
+  if (most < UINT64_MAX && frames < most) die(UNANSWERED, "%llu frames in the whole window", (unsigned long long)frames);
   report(elapsed, cpu);
 }
 

@@ -160,6 +160,7 @@ const measure = async (settled: () => Promise<void>) => {
   console.log("STOP")
   await settled()
   if (frames === 0) die(exits.unanswered, "no answer in the whole window")
+  if (Number.isFinite(most) && frames < most) die(exits.unanswered, `${frames} frames in the whole window`)
   latencies.sort((a, b) => a - b)
   const micros = (quantile: number) => 1e3 * latencies[Math.floor(quantile * (frames - 1))]!
   const [p50, p99, p999, max] = [micros(0.5), micros(0.99), micros(0.999), micros(1)]

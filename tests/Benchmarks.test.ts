@@ -100,6 +100,9 @@ for (const [name, skip, note, command] of generators) {
         const { frames, seconds } = JSON.parse(stdout.split("\n")[2]!) as { frames: number; seconds: number }
         assert.isAtLeast(frames, 1000)
         assert.isBelow(seconds, 10)
+        const { code: few, stderr } = yield* load(echo, "-n", "100000000", "-t", "0.2")
+        assert.strictEqual(few, 4)
+        assert.match(stderr, /\d+ frames in the whole window/)
       }))
 
     for (const mode of ["echo", "idle", "accept"]) {
@@ -131,6 +134,14 @@ for (const [name, skip, note, command] of generators) {
     it.live("a server that closes leaves requests unanswered", () =>
       Effect.gen(function*() {
         assert.strictEqual((yield* load((socket) => void socket.end())).code, 4)
+      }))
+
+    it.live("a window without an answer is no measurement", () =>
+      Effect.gen(function*() {
+        const late = (socket: Socket) => void socket.on("data", (chunk) => setTimeout(() => socket.write(chunk), 1000))
+        const { code, stderr } = yield* load(late, "-t", "0.1")
+        assert.strictEqual(code, 4)
+        assert.include(stderr, "no answer in the whole window")
       }))
 
     it.live("answers other than the requests, from a file", () =>

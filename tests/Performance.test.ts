@@ -97,7 +97,7 @@ describe("runs", () => {
 describe("a profile", () => {
   const frame = (functionName: string, url = "", lineNumber = 0) => ({ functionName, url, lineNumber })
 
-  it("is of the last seconds, without sleep, by function and by whose it is", () => {
+  it("is of its time, without sleep, by function and by whose it is", () => {
     const nodes = [
       frame("startup", "file:///work/packages/core/src/A.ts"),
       frame("(idle)"),
@@ -106,15 +106,20 @@ describe("a profile", () => {
       frame("run", "file:///work/node_modules/effect/src/C.ts"),
       frame("onread", "node:net"),
       frame("writev"),
-      frame("(garbage collector)")
+      frame("(garbage collector)"),
+      frame("shutdown")
     ].map((callFrame, id) => ({ id, callFrame }))
-    const { categories, functions, seconds } = Profile.summarize("t", {
-      nodes,
-      startTime: 0,
-      endTime: 2e6,
-      samples: [0, 1, 2, 3, 4, 5, 6, 7],
-      timeDeltas: [9e5, 2e5, 3e5, 1e5, 2e5, 1e5, 1e5, 1e5]
-    }, 1)
+    const { categories, functions, seconds } = Profile.summarize(
+      "t",
+      {
+        nodes,
+        startTime: 0,
+        samples: [0, 1, 2, 3, 4, 5, 6, 7, 8],
+        timeDeltas: [9e5, 2e5, 3e5, 1e5, 2e5, 1e5, 1e5, 1e5, 1e5]
+      },
+      1e6,
+      2e6
+    )
     assert.approximately(seconds, 0.9, 1e-9)
     assert.deepStrictEqual(functions.map(({ name, where }) => `${name} ${where}`), [
       "decode B.ts:10",
