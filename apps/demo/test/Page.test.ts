@@ -78,6 +78,16 @@ describe("the page of a tap", () => {
       }
     }))
 
+  it.live("says that its port is in use, exit code 1", () =>
+    Effect.gen(function*() {
+      const port = yield* Socket.listen(() => {})
+      const { code, stderr } = yield* Command.run(
+        ["tap", "--listen", "127.0.0.1:0", "--to", "127.0.0.1:1", "--web", String(port)]
+      )
+      assert.strictEqual(stderr, `framewire: cannot serve the page on 127.0.0.1:${port}: the address is in use\n`)
+      assert.strictEqual(code, 1)
+    }))
+
   it.live("ends with its tap, though somebody looks", () =>
     Effect.gen(function*() {
       const tap = yield* start("--framing", "lines")

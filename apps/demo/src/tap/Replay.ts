@@ -112,7 +112,7 @@ export const replay = Command.make(
     to: Options.to
   },
   Effect.fnUntraced(function*({ file, to }) {
-    const address = yield* Options.parseAddress(to)
+    const address = yield* Options.parseAddress(to, "to")
     const text = yield* Effect.tryPromise({
       try: () => readFile(file, "utf8"),
       catch: (cause) => CommandError.failure({ message: cause instanceof Error ? cause.message : file })

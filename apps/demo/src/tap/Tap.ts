@@ -79,8 +79,8 @@ export const tap = Command.make(
   },
   Effect.fnUntraced(
     function*(options) {
-      const at = yield* Options.parseAddress(options.listen)
-      const target = yield* Options.parseAddress(options.to)
+      const at = yield* Options.parseAddress(options.listen, "listen")
+      const target = yield* Options.parseAddress(options.to, "to")
       const page = Option.getOrUndefined(options.web)
       if (page !== undefined && !Address.isPort(page)) {
         return yield* CommandError.usage(`--web: 0 to ${Address.maxPort}`)
