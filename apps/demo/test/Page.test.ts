@@ -1,9 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type { Socket as NodeSocket } from "node:net"
 import * as Command from "../../../tests/support/Command.ts"
 import * as Peer from "../../../tests/support/Peer.ts"
 import * as Socket from "../../../tests/support/Socket.ts"
+import * as Page from "../src/page/Page.ts"
 import * as Browser from "./support/Browser.ts"
 
 /** A tap with a page, before a server that echoes, and resets at "reset". */
@@ -60,6 +62,19 @@ describe("the page of a tap", () => {
       yield* socket.write("GET /events HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
       assert.match((yield* socket.ended).text, /^HTTP\/1\.1 403 /)
     }))
+
+  it("shows the wire to a browser on this host, and to no other", () => {
+    const here = (address: string) => Page.isHere({ remoteAddress: Option.some(address) })
+    assert.deepStrictEqual(["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"].map(here), [true, true, true, true])
+    assert.deepStrictEqual(["10.0.0.1", "::ffff:10.127.0.0", "fe80::1", "::11", "1127.0.0.1"].map(here), [
+      false,
+      false,
+      false,
+      false,
+      false
+    ])
+    assert.isFalse(Page.isHere({ remoteAddress: Option.none() }))
+  })
 
   it.live("is live for 16 at a time, and a place that was left is free again", () =>
     Effect.gen(function*() {

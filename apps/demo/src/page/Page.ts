@@ -56,7 +56,7 @@ export const isOurs = ({ headers }: HttpServerRequest.HttpServerRequest): boolea
 }
 
 /** What passes on the wire is of everybody: whoever looks at it sits at this host. */
-const isHere = ({ remoteAddress }: HttpServerRequest.HttpServerRequest): boolean =>
+export const isHere = ({ remoteAddress }: Pick<HttpServerRequest.HttpServerRequest, "remoteAddress">): boolean =>
   Option.exists(remoteAddress, (address) => /^(::ffff:)?127\.|^::1$/.test(address))
 
 const read = (name: string) =>
