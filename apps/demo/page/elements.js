@@ -14,12 +14,21 @@ export const makeSvg = (name, attributes) => {
   return element
 }
 
+// Lists that were added to since the last frame, and whether their end was seen then: to ask for each line is to lay out
+// the page for each line.
+const following = new Map()
+
 /** Adds at the end of a list, which follows if its end was seen. */
 export const append = (list, element, atMost) => {
-  const follows = list.scrollTop + list.clientHeight > list.scrollHeight - 30
+  if (!following.has(list)) {
+    following.set(list, list.scrollTop + list.clientHeight > list.scrollHeight - 30)
+    requestAnimationFrame(() => {
+      if (following.get(list)) list.scrollTop = list.scrollHeight
+      following.delete(list)
+    })
+  }
   list.append(element)
   if (list.children.length > atMost) list.firstElementChild.remove()
-  if (follows) list.scrollTop = list.scrollHeight
 }
 
 /** Control characters, and those that turn the direction of writing, written out. */

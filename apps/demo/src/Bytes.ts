@@ -14,6 +14,9 @@ export const visible = (text: string): string =>
     return escapes[char] ?? (code.length > 2 ? `\\u{${code}}` : `\\x${code.padStart(2, "0")}`)
   })
 
+/** The same of a text that has lines of its own. */
+export const visibleLines = (text: string): string => text.split("\n").map(visible).join("\n")
+
 export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
 
 /** Hex in pairs, the first `atMost` bytes. */

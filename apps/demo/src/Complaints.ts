@@ -1,6 +1,7 @@
 import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as Bytes from "./Bytes.ts"
 
 const windowMillis = 1000
 const linesAWindow = 20
@@ -35,7 +36,7 @@ export const make = (): Complaints => {
         return Effect.void
       }
       written++
-      return Effect.andThen(end, Console.error(line))
+      return Effect.andThen(end, Console.error(Bytes.visible(line)))
     })
   return { write, end }
 }

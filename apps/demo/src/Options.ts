@@ -80,5 +80,12 @@ export const parseFraming = (
     onFailure: (error) => CommandError.usage(`--framing: ${error.message}`)
   }))
 
-export const parseAddress = (text: string): Effect.Effect<Address.Address, CommandError.CommandError> =>
-  Effect.fromResult(Result.mapError(Address.parse(text), (error) => CommandError.usage(error.message)))
+/** The address that an argument says, or this option. */
+export const parseAddress = (
+  text: string,
+  option?: string
+): Effect.Effect<Address.Address, CommandError.CommandError> =>
+  Effect.fromResult(Result.mapError(
+    Address.parse(text),
+    (error) => CommandError.usage(option === undefined ? error.message : `--${option}: ${error.message}`)
+  ))

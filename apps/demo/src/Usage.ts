@@ -3,6 +3,7 @@
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Console from "effect/Console"
 import type * as Layer from "effect/Layer"
+import * as Bytes from "./Bytes.ts"
 
 /** What the environment says wrongly is said by its name there. */
 const shown = (message: string): string => {
@@ -15,7 +16,7 @@ export const layer: Layer.Layer<never> = CliOutput.layerPresenter({
     event._tag === "InvalidInvocation"
       ? Console.error(
         [
-          ...event.errors.map(({ message }) => `framewire: ${shown(message)}`),
+          ...event.errors.map(({ message }) => `framewire: ${Bytes.visibleLines(shown(message))}`),
           `usage: ${event.helpDoc.usage}`,
           `       ${event.commandPath.join(" ")} --help tells more`
         ].join("\n")

@@ -13,6 +13,7 @@ import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as References from "effect/References"
 import manifest from "../package.json" with { type: "json" }
+import * as Bytes from "./Bytes.ts"
 import * as CommandError from "./CommandError.ts"
 import { framewire } from "./Framewire.ts"
 import * as Usage from "./Usage.ts"
@@ -57,7 +58,7 @@ logLevel.pipe(
   Effect.flatMap((level) => Effect.provideService(run, References.MinimumLogLevel, level)),
   Effect.tapError((error) =>
     error instanceof CommandError.CommandError && error.message !== ""
-      ? Console.error(`framewire: ${error.message}`)
+      ? Console.error(`framewire: ${Bytes.visibleLines(error.message)}`)
       : Effect.void
   ),
   Effect.tapDefect((defect) => Console.error(defect)),

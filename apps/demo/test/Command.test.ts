@@ -39,6 +39,13 @@ describe("the command", () => {
       })
   )
 
+  it.live("names the option whose address cannot be, and escapes what was said", () =>
+    Effect.gen(function*() {
+      const { code, stderr } = yield* Command.run(["tap", "--to", "127.0.0.1:1", "--listen", "no\u001b[31mwhere"])
+      assert.match(stderr, /^framewire: --listen: "no\\e\[31mwhere" is not an address: expected HOST:PORT, .*\n$/)
+      assert.strictEqual(code, 2)
+    }))
+
   it.live("offers what a mistyped flag may have meant", () =>
     Effect.gen(function*() {
       const { code, stderr } = yield* Command.run(["tap", "--lisen", "1"])

@@ -1,9 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type { Socket as NodeSocket } from "node:net"
 import * as Command from "../../../tests/support/Command.ts"
 import * as Peer from "../../../tests/support/Peer.ts"
 import * as Socket from "../../../tests/support/Socket.ts"
+import * as Page from "../src/page/Page.ts"
 import * as Browser from "./support/Browser.ts"
 
 /** A tap with a page, before a server that echoes, and resets at "reset". */
@@ -61,6 +63,19 @@ describe("the page of a tap", () => {
       assert.match((yield* socket.ended).text, /^HTTP\/1\.1 403 /)
     }))
 
+  it("shows the wire to a browser on this host, and to no other", () => {
+    const here = (address: string) => Page.isHere({ remoteAddress: Option.some(address) })
+    assert.deepStrictEqual(["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"].map(here), [true, true, true, true])
+    assert.deepStrictEqual(["10.0.0.1", "::ffff:10.127.0.0", "fe80::1", "::11", "1127.0.0.1"].map(here), [
+      false,
+      false,
+      false,
+      false,
+      false
+    ])
+    assert.isFalse(Page.isHere({ remoteAddress: Option.none() }))
+  })
+
   it.live("is live for 16 at a time, and a place that was left is free again", () =>
     Effect.gen(function*() {
       const { page } = yield* start("--framing", "lines")
@@ -76,6 +91,16 @@ describe("the page of a tap", () => {
         // The server has to hear of it.
         yield* Effect.sleep("300 millis")
       }
+    }))
+
+  it.live("says that its port is in use, exit code 1", () =>
+    Effect.gen(function*() {
+      const port = yield* Socket.listen(() => {})
+      const { code, stderr } = yield* Command.run(
+        ["tap", "--listen", "127.0.0.1:0", "--to", "127.0.0.1:1", "--web", String(port)]
+      )
+      assert.strictEqual(stderr, `framewire: cannot serve the page on 127.0.0.1:${port}: the address is in use\n`)
+      assert.strictEqual(code, 1)
     }))
 
   it.live("ends with its tap, though somebody looks", () =>

@@ -143,6 +143,57 @@ describe("rooms, with bad clients", () => {
       assert.strictEqual(yield* server.connections, 0)
     }).pipe(provided))
 
+  it.effect("tells a person what cannot be on one line, with nothing in it that steers a terminal", () =>
+    Effect.gen(function*() {
+      const ada = yield* Effect.flatMap(linesDoor(), person)
+      const answer = (line: string) =>
+        Effect.gen(function*() {
+          yield* ada.send(line)
+          yield* TestClock.adjust(0)
+          return (yield* receiveMany(ada, 1))[0]
+        })
+      yield* receiveMany(ada, 1)
+      assert.match(
+        (yield* answer(`/nick ${"x".repeat(10_000)}`)) ?? "",
+        /^\* no: a frame of \d+ bytes, 4096 are allowed/
+      )
+      const rule = "1 to 32 letters, digits, _ . or -"
+      assert.strictEqual(
+        yield* answer(`/nick ${"x".repeat(4000)}`),
+        `* no: a name has ${rule}: ${"x".repeat(40)}...`
+      )
+      assert.strictEqual(yield* answer("/nick a\u001b[31m\u202e"), `* no: a name has ${rule}: a\\e[31m\\u{202e}`)
+      assert.strictEqual(yield* answer("/join \u0007"), `* no: a room has ${rule}: \\x07`)
+      const [complaint, ...help] = [yield* answer("/\u001b]0;owned\u0007"), ...yield* receiveMany(ada, 8)]
+      assert.strictEqual(complaint, "* no such command: /\\e]0;owned\\x07")
+      assert.lengthOf(help, 8)
+      assert.strictEqual(yield* answer("/nick ada"), "* you are ada")
+    }).pipe(provided))
+
+  it.effect("a message that cannot be kept is refused, and has no number; the next one has it", () =>
+    Effect.gen(function*() {
+      let broken = false
+      const store = Layer.effect(
+        RoomStore.RoomStore,
+        Effect.map(RoomStore.RoomStore, (store) => ({
+          ...store,
+          commit: (messages: ReadonlyArray<Messages.Said>) =>
+            broken ? Effect.fail(new RoomStore.StoreError({ message: "the disk is full" })) : store.commit(messages)
+        }))
+      ).pipe(Layer.provide(RoomStore.layerMemory(500)))
+      yield* Effect.gen(function*() {
+        const client = yield* Effect.flatMap(typedDoor(), dial)
+        yield* client.request(join("hall", "ada"))
+        yield* client.request(say("one"))
+        broken = true
+        assert.strictEqual(yield* reasonOf(client.request(say("lost"))), "NotKept")
+        broken = false
+        assert.deepStrictEqual(yield* client.request(say("two")), { _tag: "Kept", seq: 2 })
+        const history = yield* client.request({ _tag: "History", room: "hall", after: 0 })
+        assert.deepStrictEqual(history._tag === "Messages" && history.messages.map(({ text }) => text), ["one", "two"])
+      }).pipe(Effect.scoped, Effect.provide(Layer.provide(RoomBus.layer(), store)))
+    }).pipe(provided))
+
   it.effect("a person may listen for hours, and is told goodbye", () =>
     Effect.gen(function*() {
       const server = yield* linesDoor()

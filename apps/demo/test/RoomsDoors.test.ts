@@ -4,7 +4,13 @@ import { Client } from "@framewire/client"
 import { NodeTransport } from "@framewire/core/node"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
+import * as net from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import * as Command from "../../../tests/support/Command.ts"
 import * as Peer from "../../../tests/support/Peer.ts"
 import * as Process from "../../../tests/support/Process.ts"
 import * as Progress from "../../../tests/support/Progress.ts"
@@ -119,7 +125,7 @@ describe("serve rooms", () => {
       const large = yield* post(web, { token: "", text: "x".repeat(10_000) })
       const unknown = yield* post(web, { token: "", text: "x" })
       assert.deepStrictEqual([foreign, plain, large, unknown].map(({ status }) => status), [403, 415, 413, 404])
-      const refused = yield* page(web, "lobby", `${script}${"x".repeat(100)}`)
+      const refused = yield* page(web, "lobby", `${script}${"x".repeat(10_000)}`)
       yield* refused.has("event: refused\ndata: {\"message\":\"a name has 1 to 32 letters")
     }))
 
@@ -135,6 +141,37 @@ describe("serve rooms", () => {
       assert.deepStrictEqual(Array.from(text.matchAll(/^id: (\d+)$/gm), ([, id]) => id), ["2", "3"])
     }).pipe(Effect.orDie))
 
+  it.live("a page that never reads is dropped, and the others hear why", () =>
+    Effect.gen(function*() {
+      const rooms = yield* Rooms.serve("--rate", "1000000")
+      const deaf = net.connect(Number(new URL(rooms.web).port), "127.0.0.1")
+      yield* Effect.addFinalizer(() => Effect.sync(() => deaf.destroy()))
+      deaf.on("error", () => {})
+      deaf.pause()
+      deaf.write("GET /room?room=hall&name=deaf HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+      const bot = yield* Client.connect(
+        Messages.protocol,
+        { host: "127.0.0.1", port: rooms.typed },
+        { maxPushes: 100_000 }
+      )
+      const left = yield* bot.pushes.pipe(
+        Stream.filter((push) => push._tag === "Left"),
+        Stream.runHead,
+        Effect.forkChild({ startImmediately: true })
+      )
+      yield* bot.request({ _tag: "Join", room: "hall", name: "bot" })
+      const talk = bot.requestAll(
+        Array.from({ length: 500 }, () => ({ _tag: "Say", room: "hall", text: "x".repeat(1000) }) as const)
+      )
+      yield* Effect.raceFirst(Fiber.await(left), Effect.forever(talk))
+      assert.deepStrictEqual(Option.getOrUndefined(yield* Fiber.join(left)), {
+        _tag: "Left",
+        room: "hall",
+        name: "deaf",
+        why: "slow"
+      })
+    }).pipe(Effect.provide(NodeTransport.layer)))
+
   it.live("says why the data cannot be kept there, exit code 1", () =>
     Effect.gen(function*() {
       const { code, stderr } = yield* Process.run(process.execPath, [
@@ -147,5 +184,11 @@ describe("serve rooms", () => {
       ])
       assert.match(stderr, /^framewire: --data package\.json\/rooms: .*ENOTDIR.*\n$/)
       assert.strictEqual(code, 1)
+      const taken = mkdtempSync(join(tmpdir(), "framewire-taken-"))
+      yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(taken, { recursive: true })))
+      mkdirSync(join(taken, "rooms.sqlite"))
+      const other = yield* Command.run(["serve", "rooms", "--data", taken])
+      assert.match(other.stderr, /^framewire: --data .*: unable to open database file\n$/)
+      assert.strictEqual(other.code, 1)
     }))
 })

@@ -3,7 +3,7 @@
 // GET /             page.html, and what it names
 // GET /events       what passes on the wire, as server-sent events; the first one says what is so now
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { Address } from "@framewire/core"
+import { Address, TransportReason } from "@framewire/core"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
@@ -56,7 +56,7 @@ export const isOurs = ({ headers }: HttpServerRequest.HttpServerRequest): boolea
 }
 
 /** What passes on the wire is of everybody: whoever looks at it sits at this host. */
-const isHere = ({ remoteAddress }: HttpServerRequest.HttpServerRequest): boolean =>
+export const isHere = ({ remoteAddress }: Pick<HttpServerRequest.HttpServerRequest, "remoteAddress">): boolean =>
   Option.exists(remoteAddress, (address) => /^(::ffff:)?127\.|^::1$/.test(address))
 
 const read = (name: string) =>
@@ -131,9 +131,7 @@ export const serve = (
     const context = yield* Layer.build(Layer.provideMerge(app, server)).pipe(
       Effect.catchTag("ServeError", ({ cause }) =>
         CommandError.failure({
-          message: `cannot serve the page on ${Address.format(address)}: ${
-            cause instanceof Error ? cause.message : cause
-          }`
+          message: `cannot serve the page on ${Address.format(address)}: ${TransportReason.fromCause(cause).message}`
         }))
     )
     // Live pages never end by themselves, and what serves them would wait 20 s for their end.

@@ -144,9 +144,9 @@ export const rooms = Command.make(
   Effect.fnUntraced(function*(options) {
     if (options.history < 1) return yield* CommandError.usage("--history: at least 1 message")
     if (options.rate < 1) return yield* CommandError.usage("--rate: at least 1 message a second")
-    const lines = yield* Options.parseAddress(options.lines)
-    const typed = yield* Options.parseAddress(options.typed)
-    const web = yield* Options.parseAddress(options.web)
+    const lines = yield* Options.parseAddress(options.lines, "lines")
+    const typed = yield* Options.parseAddress(options.typed, "typed")
+    const web = yield* Options.parseAddress(options.web, "web")
     if (!("host" in web)) return yield* CommandError.usage("--web: HOST:PORT")
     const node = yield* Options.parseAddress(options.node)
     if (!("host" in node) || node.port === 0) return yield* CommandError.usage("--node: HOST:PORT")

@@ -3,10 +3,9 @@
 // GET /rooms        which there are
 // GET /room         ?room&name, Last-Event-ID resumes: server-sent events, the first is `welcome { token }` or `refused`
 // POST /say         { token, text } -> { seq }
-import type * as Cause from "effect/Cause"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as Effect from "effect/Effect"
 import * as Sse from "effect/encoding/Sse"
-import * as Exit from "effect/Exit"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
@@ -16,13 +15,14 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { randomUUID } from "node:crypto"
+import type { Socket } from "node:net"
 import { headers, isOurs, refuse } from "../page/Page.ts"
-import { Refused, type RoomEvent } from "./Messages.ts"
+import { Refused, type RoomEvent, type Why } from "./Messages.ts"
 import * as Pace from "./Pace.ts"
 import * as RoomBus from "./RoomBus.ts"
 
 const maxPages = 256
-// One more ends the stream; the browser comes again with the last number that it has.
+// One more resets the connection, which may not read ever again; a browser comes back with the last number that it has.
 const maxWaiting = 1024
 
 const sse = (event: string, data: unknown, id?: number) =>
@@ -33,6 +33,12 @@ const sse = (event: string, data: unknown, id?: number) =>
     data: JSON.stringify(data)
   })
 const sseOf = (event: RoomEvent) => sse("message", event, event._tag === "Said" ? event.seq : undefined)
+
+/** Of a page: what waits for it, and what becomes of one that is too slow. */
+interface Listener {
+  readonly queue: Queue.Queue<RoomEvent>
+  readonly drop: () => void
+}
 
 interface Page {
   readonly seat: RoomBus.Seat
@@ -45,6 +51,9 @@ const Saying = Schema.Struct({ token: Schema.String, text: Schema.String })
 const number = (text: string | undefined): number | undefined =>
   text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined
 
+const socketOf = (request: HttpServerRequest.HttpServerRequest) =>
+  NodeHttpServerRequest.toIncomingMessage(request).socket
+
 /** The routes; `rate` is how many messages a second a page may say. */
 export const make = (
   rate: number
@@ -52,35 +61,48 @@ export const make = (
   Effect.gen(function*() {
     const bus = yield* RoomBus.RoomBus
     const pages = new Map<string, Page>()
-    const listeners = new Map<string, Set<Queue.Queue<RoomEvent, Cause.Done>>>()
+    const listeners = new Map<string, Set<Listener>>()
     yield* bus.watch((events) =>
       Effect.sync(() => {
         for (const event of events) {
-          for (const queue of listeners.get(event.room) ?? []) {
-            if (!Queue.offerUnsafe(queue, event)) Queue.endUnsafe(queue)
+          for (const { drop, queue } of listeners.get(event.room) ?? []) {
+            if (!Queue.offerUnsafe(queue, event)) drop()
           }
         }
       })
     )
 
     /** The seat of a page, and its events. */
-    const sit = Effect.fnUntraced(function*(room: string, name: string, after: number | undefined) {
+    const sit = Effect.fnUntraced(function*(
+      room: string,
+      name: string,
+      after: number | undefined,
+      connection: Socket
+    ) {
       if (pages.size >= maxPages) {
         return yield* new Refused({ reason: "RoomFull", message: `${maxPages} pages are open` })
       }
-      const queue = yield* Effect.acquireRelease(Queue.dropping<RoomEvent, Cause.Done>(maxWaiting), Queue.shutdown)
+      const queue = yield* Effect.acquireRelease(Queue.dropping<RoomEvent>(maxWaiting), Queue.shutdown)
+      let why: Why = "gone"
+      const listener: Listener = {
+        queue,
+        drop: () => {
+          why = "slow"
+          connection.destroy()
+        }
+      }
       const enter = (replay: ReadonlyArray<RoomEvent>) =>
         Effect.sync(() => {
           Queue.offerAllUnsafe(queue, replay)
-          listeners.set(room, (listeners.get(room) ?? new Set()).add(queue))
+          listeners.set(room, (listeners.get(room) ?? new Set()).add(listener))
         })
       const token = randomUUID()
-      const seat = yield* Effect.acquireRelease(bus.join({ room, name, after, enter }), (seat, exit) => {
+      const seat = yield* Effect.acquireRelease(bus.join({ room, name, after, enter }), (seat) => {
         pages.delete(token)
         const left = listeners.get(room)
-        left?.delete(queue)
+        left?.delete(listener)
         if (left?.size === 0) listeners.delete(room)
-        return seat.leave(Exit.isSuccess(exit) ? "slow" : "gone")
+        return seat.leave(why)
       })
       pages.set(token, { seat, pace: yield* Pace.make(rate) })
       return Stream.concat(
@@ -95,7 +117,7 @@ export const make = (
       const search = yield* Effect.option(HttpServerRequest.schemaSearchParams(Search))
       if (Option.isNone(search)) return refuse(400, "room and name")
       const { name, room } = search.value
-      const body = Stream.unwrap(sit(room, name, number(request.headers["last-event-id"]))).pipe(
+      const body = Stream.unwrap(sit(room, name, number(request.headers["last-event-id"]), socketOf(request))).pipe(
         Stream.catchTag("Refused", (error) => Stream.succeed(sse("refused", { message: error.message }))),
         Stream.encodeText
       )

@@ -65,6 +65,7 @@ export const relay = Effect.fnUntraced(
       client: new Watcher(watch, connection, "client"),
       server: new Watcher(watch, connection, "server")
     }
+    watch.watchers.set(connection, watchers)
     const taken = recording === undefined ? undefined : yield* recording.begin(connection, client, server)
     const pump = (from: Side, source: Connection.Connection, target: Connection.Connection) => {
       const watcher = watchers[from]
@@ -89,6 +90,7 @@ export const relay = Effect.fnUntraced(
       // Whoever broke it, the other one hears the same: RST.
       Effect.catch(() => Effect.all([client.abort, server.abort])),
       Effect.ensuring(Effect.sync(() => {
+        watch.watchers.delete(connection)
         watchers.client.free()
         watchers.server.free()
       }))

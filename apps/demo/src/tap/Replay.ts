@@ -11,6 +11,7 @@ import * as Latch from "effect/Latch"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { readFile } from "node:fs/promises"
+import * as Bytes from "../Bytes.ts"
 import * as CommandError from "../CommandError.ts"
 import * as Options from "../Options.ts"
 
@@ -111,7 +112,7 @@ export const replay = Command.make(
     to: Options.to
   },
   Effect.fnUntraced(function*({ file, to }) {
-    const address = yield* Options.parseAddress(to)
+    const address = yield* Options.parseAddress(to, "to")
     const text = yield* Effect.tryPromise({
       try: () => readFile(file, "utf8"),
       catch: (cause) => CommandError.failure({ message: cause instanceof Error ? cause.message : file })
@@ -127,7 +128,7 @@ export const replay = Command.make(
       if (server === undefined) continue
       const found = yield* play(client, server, address)
       if (typeof found === "string") differing++
-      yield* Console.log(`${name}: ${typeof found === "string" ? found : `${found} answers, the same`}`)
+      yield* Console.log(`${Bytes.visible(name)}: ${typeof found === "string" ? found : `${found} answers, the same`}`)
     }
     if (differing > 0) return yield* CommandError.failure({ message: `recordings answered otherwise: ${differing}` })
   }, Effect.provide(NodeTransport.layer))

@@ -17,6 +17,7 @@ import * as Hub from "./Hub.ts"
 import * as Print from "./Print.ts"
 import * as Recording from "./Recording.ts"
 import * as Relay from "./Relay.ts"
+import * as Table from "./Table.ts"
 import type { TapEvent } from "./TapEvent.ts"
 import { Watch } from "./Watch.ts"
 
@@ -42,19 +43,20 @@ const connections = option.int("connections", {
 })
 
 /** Prints until it is interrupted. A slow reader of standard output loses events, and slows nobody. */
-const print = Effect.fnUntraced(function*(events: PubSub.Subscription<TapEvent>, asJson: boolean) {
+const print = Effect.fnUntraced(function*(events: PubSub.Subscription<TapEvent>, watch: Watch, asJson: boolean) {
   const stdio = yield* Stdio.Stdio
-  const { canColor: colours } = yield* TerminalCapabilities.TerminalCapabilities
+  const { canAnimate, canColor } = yield* TerminalCapabilities.TerminalCapabilities
+  const withTable = canAnimate && !asJson ? Table.make(watch, process.stdout, canColor) : (text: string) => text
   let expected = 1
   const lines = (batch: ReadonlyArray<TapEvent>) => {
     const text: Array<string> = []
     for (const event of batch) {
       if (event.sequence > expected && !asJson) text.push(`${event.sequence - expected} events lost: too slow a reader`)
       expected = event.sequence + 1
-      const line = asJson ? JSON.stringify(Print.toJson(event)) : Print.line(event, colours)
+      const line = asJson ? JSON.stringify(Print.toJson(event)) : Print.line(event, canColor)
       if (line !== undefined) text.push(line)
     }
-    return text.length === 0 ? "" : `${text.join("\n")}\n`
+    return withTable(text.length === 0 ? "" : `${text.join("\n")}\n`)
   }
   yield* Stream.fromSubscription(events).pipe(
     Stream.mapArray((batch) => [lines(batch)]),
@@ -77,8 +79,8 @@ export const tap = Command.make(
   },
   Effect.fnUntraced(
     function*(options) {
-      const at = yield* Options.parseAddress(options.listen)
-      const target = yield* Options.parseAddress(options.to)
+      const at = yield* Options.parseAddress(options.listen, "listen")
+      const target = yield* Options.parseAddress(options.to, "to")
       const page = Option.getOrUndefined(options.web)
       if (page !== undefined && !Address.isPort(page)) {
         return yield* CommandError.usage(`--web: 0 to ${Address.maxPort}`)
@@ -119,7 +121,7 @@ export const tap = Command.make(
       )
       hub.tell({ _tag: "Listening", address: server.address, to: target })
 
-      yield* Effect.raceFirst(watch.seconds(server.connections), print(printed, options.json)).pipe(
+      yield* Effect.raceFirst(watch.seconds(server.connections), print(printed, watch, options.json)).pipe(
         // A signal is how it ends, and no failure.
         Effect.onInterrupt(() => Effect.sync(() => process.exitCode = 0))
       )

@@ -3,6 +3,7 @@ import type { Codec } from "@framewire/framing"
 import * as Effect from "effect/Effect"
 import type { Hub } from "./Hub.ts"
 import type { Rate, Side } from "./TapEvent.ts"
+import type { Watcher } from "./Watcher.ts"
 
 const sizeClasses = 8
 
@@ -14,6 +15,8 @@ export class Watch {
   framing: Codec.Framing | "chunks" | undefined
   /** Bytes of frames that are not whole, and of streams whose framing is not known yet. */
   held = 0
+  /** Of the connections that are open. */
+  readonly watchers = new Map<number, Readonly<Record<Side, Watcher>>>()
   #allowed: number
   #rates = { client: emptyRate(), server: emptyRate() }
 

@@ -19,6 +19,8 @@ export class Watcher {
   #number = 0
   #offset = 0
   #isOver = false
+  /** That passed, watched or not. */
+  bytes = 0
 
   /** Of the framing that the watch knows, unless it is told another. */
   constructor(watch: Watch, connection: number, from: Side, framing?: Codec.Framing) {
@@ -32,6 +34,11 @@ export class Watcher {
     return this.#own ?? this.#watch.framing
   }
 
+  /** Frames, as far as they are watched. */
+  get frames(): number {
+    return this.#number
+  }
+
   /** What came and is not known yet how to read. */
   get waiting(): Uint8Array {
     return this.#reader.peek(Guess.maxBytes)
@@ -39,7 +46,9 @@ export class Watcher {
 
   /** Looks at a batch, which may be overwritten when this returns. */
   see(batch: ReadonlyArray<Uint8Array>): void {
-    for (const chunk of batch) this.#watch.passed(this.#from, chunk.length)
+    const before = this.bytes
+    for (const chunk of batch) this.bytes += chunk.length
+    this.#watch.passed(this.#from, this.bytes - before)
     if (this.#isOver) return
     if (this.#framing === "chunks" && this.#step === undefined) return this.#showChunks(batch)
     for (const chunk of batch) this.#reader.lend(chunk)
