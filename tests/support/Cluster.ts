@@ -39,7 +39,7 @@ export const directory: Effect.Effect<string, never, Scope.Scope> = Effect.acqui
 export const start = (data: string, ...args: ReadonlyArray<string>): Effect.Effect<Cluster, never, Scope.Scope> =>
   Effect.gen(function*() {
     // All are held until all are known: none is given twice.
-    const free = yield* Effect.scoped(Effect.forEach(ports, () => Socket.listen(() => {})))
+    const free = yield* Effect.scoped(Effect.forEach(ports, () => Socket.reserve))
     const numbers = new Map(ports.map((name, nth) => [name, free[nth] ?? 0]))
     const script = yield* Effect.acquireRelease(
       Process.start("env", [
@@ -51,8 +51,9 @@ export const start = (data: string, ...args: ReadonlyArray<string>): Effect.Effe
       // Killed, it would leave its children.
       (script) => Effect.andThen(script.signal("SIGTERM"), script.ended)
     )
-    const [, postgres, a, b] = yield* script.printed(
-      /^postgres (\d+)\nnode a (\d+) .*\nnode b (\d+) .*\nhaproxy \d+\nlines .*\ntyped .*\nready\n/m
+    const [, postgres] = yield* script.printed(/^postgres (\d+)\n/)
+    const [, a, b] = yield* script.printed(
+      /^node a (\d+) .*\nnode b (\d+) .*\nhaproxy \d+\nlines .*\ntyped .*\nready\n/m
     )
     const pids = { postgres: Number(postgres), "node a": Number(a), "node b": Number(b) }
     return {

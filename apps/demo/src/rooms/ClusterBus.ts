@@ -18,6 +18,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as RcMap from "effect/RcMap"
 import * as Redacted from "effect/Redacted"
+import * as References from "effect/References"
 import * as Rpc from "effect/rpc/Rpc"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
@@ -145,6 +146,12 @@ export interface Options {
   readonly kept: number
 }
 
+/** It logs each of its attempts with a stack; people are told of what fails where they ask for it. */
+const quiet = Layer.effect(
+  References.MinimumLogLevel,
+  Effect.map(References.MinimumLogLevel, (level) => level === "Info" ? "Error" : level)
+)
+
 /** A node of the rooms that this database holds. */
 export const layer = (options: Options): Layer.Layer<RoomBus.RoomBus, CommandError.CommandError> => {
   const refuse = (error: { readonly message: string }) =>
@@ -158,11 +165,20 @@ export const layer = (options: Options): Layer.Layer<RoomBus.RoomBus, CommandErr
   ).pipe(Layer.provide(ShardingConfig.layer(sharding)))
   const cluster = Layer.provideMerge(NodeClusterSocket.layer({ storage: "byo", shardingConfig: sharding }), storage)
 
-  return Layer.unwrap(Effect.map(PostgresStore.make(options.kept), (store) =>
-    Layer.effect(RoomBus.RoomBus, bus(Address.format(options.node), store, 1024)).pipe(
-      Layer.provide(owners(store, 512)),
-      Layer.provide(cluster)
-    ))).pipe(Layer.provide(sql), Layer.catch((error) => Layer.effect(RoomBus.RoomBus, Effect.fail(refuse(error)))))
+  return Layer.unwrap(
+    Effect.map(
+      PostgresStore.make(options.kept),
+      (store) =>
+        Layer.effect(RoomBus.RoomBus, bus(Address.format(options.node), store, 1024)).pipe(
+          Layer.provide(owners(store, 512)),
+          Layer.provide(cluster)
+        )
+    )
+  ).pipe(
+    Layer.provide(sql),
+    Layer.provide(quiet),
+    Layer.catch((error) => Layer.effect(RoomBus.RoomBus, Effect.fail(refuse(error))))
+  )
 }
 
 /** Without its password. */

@@ -182,10 +182,7 @@ const make = ({ members: maxMembers = 512, rooms: maxRooms = 1024 }: Limits) =>
           return {
             room,
             name,
-            say: (text: string) =>
-              Effect.suspend(() =>
-                seated ? say(room, name, text) : Effect.fail(notJoined(room))
-              ),
+            say: (text: string) => Effect.suspend(() => seated ? say(room, name, text) : Effect.fail(notJoined(room))),
             leave: (why: Why) =>
               Effect.suspend(() => {
                 if (!seated) return Effect.void

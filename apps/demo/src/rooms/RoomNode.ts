@@ -3,10 +3,13 @@
 //
 // say, enter, leave -> outbox -> RoomOwner.tell -> answers
 // watchers <- by number, gaps from the store <- RoomOwner.hear
+import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
+import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
@@ -39,7 +42,8 @@ const patience = "8 seconds"
 /** Deeds of one telling: 100 messages of 1000 characters are 400 KB at most. */
 const batch = 100
 
-const noOwner = () => new Refused({ reason: "NotKept", message: "no node has the room now: it may have been kept or not" })
+const noOwner = () =>
+  new Refused({ reason: "NotKept", message: "no node has the room now: it may have been kept or not" })
 
 export const make = <E>(options: {
   readonly node: string
@@ -125,14 +129,19 @@ export const make = <E>(options: {
         deeds: waiting.map(([deed]) => deed),
         ...(told ? { here: Array.from(seats, ([seat, name]) => ({ seat, name })) } : {})
       }
-      const outcomes = yield* owner.tell(telling).pipe(
-        Effect.catchCause((cause) => {
-          const refused = cause.reasons.find((it) => it._tag === "Fail" && it.error instanceof Refused)
-          return refused?._tag === "Fail" && refused.error instanceof Refused ? Effect.succeed(refused.error) : Effect.fail(cause)
-        }),
+      const attempt = Effect.gen(function*() {
+        const told = yield* Effect.exit(Effect.timeout(owner.tell(telling), "3 seconds"))
+        if (Exit.isSuccess(told)) return told.value
+        const error = Cause.squash(told.cause)
+        if (error instanceof Refused) return error
+        // Without the store there is no owner, and none is to come.
+        const stored = yield* Effect.result(store.last(room))
+        return Result.isFailure(stored) ? RoomBus.notKept(stored.failure) : yield* Effect.fail("again")
+      })
+      const outcomes = yield* attempt.pipe(
         Effect.retry(Schedule.spaced("100 millis")),
         Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.succeed(noOwner()) }),
-        Effect.catchCause(() => Effect.succeed(noOwner()))
+        Effect.catch(() => Effect.succeed(noOwner()))
       )
       if (outcomes instanceof Refused) {
         // What the owner knows of us is not known.
@@ -169,7 +178,11 @@ export const make = <E>(options: {
             ? []
             : yield* Effect.mapError(store.read(room, from, RoomBus.page), RoomBus.notKept)
           const outcome = yield* ask({ _tag: "Enter", seat, name }).pipe(
-            Effect.repeat({ schedule: Schedule.spaced("100 millis"), times: 50, while: ({ _tag }) => _tag === "Unheard" })
+            Effect.repeat({
+              schedule: Schedule.spaced("100 millis"),
+              times: 50,
+              while: ({ _tag }) => _tag === "Unheard"
+            })
           )
           if (outcome._tag !== "Done") return yield* noOwner()
           yield* enter(replay.filter(({ seq }) => seq <= now))

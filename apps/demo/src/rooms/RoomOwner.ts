@@ -3,8 +3,8 @@
 //
 // tell -> { number, commit, publish } -> answers        one lock: the order of the room
 // hear <----------------------^
-import * as Clock from "effect/Clock"
 import type * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
@@ -182,7 +182,12 @@ export const make = (
           } else if (deed._tag === "Enter") {
             outcomes.push(yield* refusing(enter({ node, seat: deed.seat, name: deed.name })))
           } else {
-            yield* remove(membersOf(({ seat }) => seat === deed.seat), deed.why)
+            yield* remove(
+              membersOf(({ seat }) =>
+                seat === deed.seat
+              ),
+              deed.why
+            )
             outcomes.push(done)
           }
         }

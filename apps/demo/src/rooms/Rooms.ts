@@ -95,10 +95,12 @@ const run = (options: {
       const complaining =
         <E extends { readonly message: string }, R>(handler: Handler.Handler<E, R>) =>
         (connection: Connection.Connection) =>
-          Effect.catch(
-            handler(connection),
-            ({ message }) => complaints.write(`framewire: client ${Address.format(connection.remote)}: ${message}`)
-          )
+          Effect.catch(handler(connection), ({ message }) =>
+            Effect.flatMap(ProxyProtocol.Current, (forwarding) =>
+              // A proxy that speaks for itself only asks whether we are there.
+              forwarding?.header.command === "local"
+                ? Effect.void
+                : complaints.write(`framewire: client ${Address.format(connection.remote)}: ${message}`)))
       const open = <E extends { readonly message: string }, R>(
         name: string,
         options: Server.ServerOptions,
