@@ -16,10 +16,9 @@ export const peers: Pick<Peer.Peer, "skipped" | "note"> = {
   note: needed.map(({ note }) => note).join("")
 }
 
-const ports = [
-  ...["POSTGRES", "FRONT_LINES", "FRONT_TYPED"],
-  ...["A", "B"].flatMap((node) => ["NODE", "LINES", "TYPED", "WEB"].map((port) => `${node}_${port}`))
-]
+const ports = ["POSTGRES", "FRONT_LINES", "FRONT_TYPED"].concat(
+  ["A", "B"].flatMap((node) => ["NODE", "LINES", "TYPED", "WEB"].map((port) => `${node}_${port}`))
+)
 
 export interface Cluster {
   /** By the names that the script has for them. */

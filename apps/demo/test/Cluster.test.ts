@@ -79,7 +79,7 @@ const talker = (port: number, room: string, name: string) => {
   const acknowledged: Array<{ readonly seq: number; readonly text: string; readonly at: number }> = []
   const heard: Array<Messages.Said> = []
   let asked = 0
-  let stopped = false
+  const stopping = new AbortController()
   const visit = Effect.gen(function*() {
     const client = yield* dial(port)
     yield* client.pushes.pipe(
@@ -87,7 +87,7 @@ const talker = (port: number, room: string, name: string) => {
       Effect.forkScoped
     )
     yield* client.request({ _tag: "Join", room, name, after: heard.at(-1)?.seq ?? 0 })
-    while (!stopped) {
+    while (!stopping.signal.aborted) {
       const text = `${name} ${asked++}`
       const answer = yield* client.request({ _tag: "Say", room, text })
       if (answer._tag === "Kept") acknowledged.push({ seq: answer.seq, text, at: yield* now })
@@ -101,8 +101,8 @@ const talker = (port: number, room: string, name: string) => {
     name,
     acknowledged,
     heard,
-    stop: () => stopped = true,
-    run: Effect.retry(visit, { schedule: Schedule.spaced("50 millis"), while: () => !stopped })
+    stop: () => stopping.abort(),
+    run: Effect.retry(visit, { schedule: Schedule.spaced("50 millis"), while: () => !stopping.signal.aborted })
   }
 }
 

@@ -15,7 +15,7 @@ export interface Member {
   readonly name: string
 }
 
-export interface Utterance {
+interface Utterance {
   readonly id: string
   readonly name: string
   readonly text: string
