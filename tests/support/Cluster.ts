@@ -4,6 +4,7 @@ import type * as Scope from "effect/Scope"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import * as Command from "./Command.ts"
 import * as Peer from "./Peer.ts"
 import * as Process from "./Process.ts"
 import * as Socket from "./Socket.ts"
@@ -24,6 +25,8 @@ export interface Cluster {
   /** By the names that the script has for them. */
   readonly port: (name: string) => number
   readonly signal: (who: "postgres" | "node a" | "node b", signal: NodeJS.Signals) => Effect.Effect<void>
+  /** Starts node a again, once it is ready. */
+  readonly restart: Effect.Effect<void, never, Scope.Scope>
   /** Stops all of it, in order. */
   readonly stop: Effect.Effect<Process.Ended>
 }
@@ -55,9 +58,18 @@ export const start = (data: string, ...args: ReadonlyArray<string>): Effect.Effe
       /^node a (\d+) .*\nnode b (\d+) .*\nhaproxy \d+\nlines .*\ntyped .*\nready\n/m
     )
     const pids = { postgres: Number(postgres), "node a": Number(a), "node b": Number(b) }
+    const port = (name: string) => numbers.get(name) ?? 0
+    const at = (name: string) => `127.0.0.1:${port(name)}`
     return {
-      port: (name) => numbers.get(name) ?? 0,
+      port,
       signal: (who, signal) => Effect.sync(() => void process.kill(pids[who], signal)),
+      restart: Effect.gen(function*() {
+        const doors = [["--lines", at("A_LINES")], ["--typed", at("A_TYPED")], ["--web", at("A_WEB")]].flat()
+        const database = `postgres://rooms@${at("POSTGRES")}/postgres`
+        const node = ["--cluster", database, "--node", at("A_NODE"), "--proxy", "127.0.0.0/8", ...doors, ...args]
+        const { printed } = yield* Command.start("serve", "rooms", ...node)
+        yield* printed(/^ready\n/m)
+      }),
       stop: Effect.andThen(script.signal("SIGTERM"), script.ended)
     }
   })
