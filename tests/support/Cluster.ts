@@ -58,7 +58,7 @@ export const start = (data: string, ...args: ReadonlyArray<string>): Effect.Effe
       /^node a (\d+) .*\nnode b (\d+) .*\nhaproxy \d+\nlines .*\ntyped .*\nready\n/m
     )
     const pids = { postgres: Number(postgres), "node a": Number(a), "node b": Number(b) }
-    const port = (name: string) => numbers.get(name) ?? 0
+    const port = (name: string): number => numbers.get(name) ?? 0
     const at = (name: string) => `127.0.0.1:${port(name)}`
     return {
       port,
