@@ -21,6 +21,7 @@ mkdir -p "$DIR"
 DIR=$(cd "$DIR" && pwd)
 export DIR
 
+# Each in a session of its own: Ctrl-C is for this script, which stops them in order.
 nodes=() postgres=
 stop() {
   trap '' INT TERM
@@ -48,7 +49,7 @@ await() { # its name and id, and the command that says that it is ready
   exit 1
 }
 
-apps/demo/cluster/postgres.sh >"$DIR/postgres.log" 2>&1 &
+setsid apps/demo/cluster/postgres.sh >"$DIR/postgres.log" 2>&1 &
 postgres=$!
 await postgres "$postgres" pg_isready -h 127.0.0.1 -p "$POSTGRES" -U rooms
 echo "postgres $postgres"
@@ -56,7 +57,7 @@ echo "postgres $postgres"
 node() { # name, then its ports: node, lines, typed, web; and options
   local name=$1 node=$2 lines=$3 typed=$4 web=$5
   shift 5
-  command node --conditions=@framewire/source apps/demo/src/main.ts serve rooms \
+  setsid node --conditions=@framewire/source apps/demo/src/main.ts serve rooms \
     --cluster "postgres://rooms@127.0.0.1:$POSTGRES/postgres" --node "127.0.0.1:$node" --proxy 127.0.0.0/8 \
     --lines "127.0.0.1:$lines" --typed "127.0.0.1:$typed" --web "127.0.0.1:$web" "$@" >"$DIR/$name.log" 2>&1 &
 }
@@ -66,7 +67,7 @@ node b "$B_NODE" "$B_LINES" "$B_TYPED" "$B_WEB" "$@"
 nodes+=($!)
 await a "${nodes[0]}" grep -qx ready "$DIR/a.log"
 await b "${nodes[1]}" grep -qx ready "$DIR/b.log"
-haproxy -db -f apps/demo/cluster/haproxy.cfg >"$DIR/haproxy.log" 2>&1 &
+setsid haproxy -db -f apps/demo/cluster/haproxy.cfg >"$DIR/haproxy.log" 2>&1 &
 nodes+=($!)
 await haproxy "${nodes[2]}" nc -z 127.0.0.1 "$FRONT_TYPED"
 

@@ -253,5 +253,5 @@ describe("serve rooms --cluster", () => {
       const proxy = yield* serve("--proxy", "nowhere")
       assert.match(proxy.stderr, /^framewire: --proxy: .*\n$/)
       assert.deepStrictEqual([both.code, proxy.code], [2, 2])
-    }))
+    }), 60_000)
 })
