@@ -242,8 +242,11 @@ describe("serve rooms --cluster", () => {
   it.live("says why it cannot start, without the password, exit code 1", () =>
     Effect.gen(function*() {
       const serve = (...args: ReadonlyArray<string>) => Command.run(["serve", "rooms", ...args])
-      const dead = yield* serve("--cluster", "postgres://rooms:secret@127.0.0.1:1/rooms")
-      assert.match(dead.stderr, /^framewire: --cluster postgres:\/\/127\.0\.0\.1:1\/rooms: .*connect.*\n$/)
+      const dead = yield* serve("--cluster", "postgres://rooms:se@cret@127.0.0.1:1/rooms")
+      assert.match(
+        dead.stderr,
+        /^framewire: --cluster postgres:\/\/127\.0\.0\.1:1\/rooms: connect ECONNREFUSED 127\.0\.0\.1:1\n$/
+      )
       assert.deepStrictEqual([dead.code, dead.stdout], [1, ""])
       const wrong = yield* serve("--cluster", "mysql://rooms:secret@127.0.0.1/rooms")
       assert.match(wrong.stderr, /^framewire: --cluster mysql:\/\/127\.0\.0\.1\/rooms: .*\n$/)

@@ -154,8 +154,8 @@ const quiet = Layer.effect(
 
 /** A node of the rooms that this database holds. */
 export const layer = (options: Options): Layer.Layer<RoomBus.RoomBus, CommandError.CommandError> => {
-  const refuse = (error: { readonly message: string }) =>
-    CommandError.failure({ message: `--cluster ${placeOf(options.postgres)}: ${error.message}` })
+  const refuse = (error: unknown) =>
+    CommandError.failure({ message: `--cluster ${placeOf(options.postgres)}: ${PostgresStore.messageOf(error)}` })
   const sql = PgClient.layer({ url: options.postgres, applicationName: "framewire rooms" })
   const sharding = config(RunnerAddress.make(options.node.host, options.node.port))
   const storage = Layer.merge(
@@ -181,5 +181,10 @@ export const layer = (options: Options): Layer.Layer<RoomBus.RoomBus, CommandErr
   )
 }
 
-/** Without its password. */
-const placeOf = (postgres: Redacted.Redacted) => Redacted.value(postgres).replace(/\/\/[^/@]*@/, "//")
+/** Without who it is, and the password. */
+const placeOf = (postgres: Redacted.Redacted) => {
+  const url = Redacted.value(postgres)
+  if (!URL.canParse(url)) return "URL"
+  const { host, pathname, protocol } = new URL(url)
+  return `${protocol}//${host}${pathname}`
+}

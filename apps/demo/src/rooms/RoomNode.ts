@@ -27,11 +27,8 @@ export interface Owner<E> {
 }
 
 export interface RoomNode {
-  /** Enters with what was said before; `replay` runs between that and what is heard. */
-  readonly enter: (
-    seat: string,
-    joining: RoomBus.Joining
-  ) => Effect.Effect<void, Refused>
+  /** As `RoomBus.join` does. */
+  readonly enter: (seat: string, joining: RoomBus.Joining) => Effect.Effect<void, Refused>
   readonly say: (id: string, name: string, text: string) => Effect.Effect<number, Refused>
   readonly leave: (seat: string, why: Extract<Deed, { _tag: "Leave" }>["why"]) => Effect.Effect<void>
 }
