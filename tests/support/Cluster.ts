@@ -4,6 +4,7 @@ import type * as Scope from "effect/Scope"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import * as Command from "./Command.ts"
 import * as Peer from "./Peer.ts"
 import * as Process from "./Process.ts"
 import * as Socket from "./Socket.ts"
@@ -16,15 +17,16 @@ export const peers: Pick<Peer.Peer, "skipped" | "note"> = {
   note: needed.map(({ note }) => note).join("")
 }
 
-const ports = [
-  ...["POSTGRES", "FRONT_LINES", "FRONT_TYPED"],
-  ...["A", "B"].flatMap((node) => ["NODE", "LINES", "TYPED", "WEB"].map((port) => `${node}_${port}`))
-]
+const ports = ["POSTGRES", "FRONT_LINES", "FRONT_TYPED"].concat(
+  ["A", "B"].flatMap((node) => ["NODE", "LINES", "TYPED", "WEB"].map((port) => `${node}_${port}`))
+)
 
 export interface Cluster {
   /** By the names that the script has for them. */
   readonly port: (name: string) => number
   readonly signal: (who: "postgres" | "node a" | "node b", signal: NodeJS.Signals) => Effect.Effect<void>
+  /** Starts node a again, once it is ready. */
+  readonly restart: Effect.Effect<void, never, Scope.Scope>
   /** Stops all of it, in order. */
   readonly stop: Effect.Effect<Process.Ended>
 }
@@ -39,7 +41,7 @@ export const directory: Effect.Effect<string, never, Scope.Scope> = Effect.acqui
 export const start = (data: string, ...args: ReadonlyArray<string>): Effect.Effect<Cluster, never, Scope.Scope> =>
   Effect.gen(function*() {
     // All are held until all are known: none is given twice.
-    const free = yield* Effect.scoped(Effect.forEach(ports, () => Socket.listen(() => {})))
+    const free = yield* Effect.scoped(Effect.forEach(ports, () => Socket.reserve))
     const numbers = new Map(ports.map((name, nth) => [name, free[nth] ?? 0]))
     const script = yield* Effect.acquireRelease(
       Process.start("env", [
@@ -51,13 +53,23 @@ export const start = (data: string, ...args: ReadonlyArray<string>): Effect.Effe
       // Killed, it would leave its children.
       (script) => Effect.andThen(script.signal("SIGTERM"), script.ended)
     )
-    const [, postgres, a, b] = yield* script.printed(
-      /^postgres (\d+)\nnode a (\d+) .*\nnode b (\d+) .*\nhaproxy \d+\nlines .*\ntyped .*\nready\n/m
+    const [, postgres] = yield* script.printed(/^postgres (\d+)\n/)
+    const [, a, b] = yield* script.printed(
+      /^node a (\d+) .*\nnode b (\d+) .*\nhaproxy \d+\nlines .*\ntyped .*\nready\n/m
     )
     const pids = { postgres: Number(postgres), "node a": Number(a), "node b": Number(b) }
+    const port = (name: string): number => numbers.get(name) ?? 0
+    const at = (name: string) => `127.0.0.1:${port(name)}`
     return {
-      port: (name) => numbers.get(name) ?? 0,
+      port,
       signal: (who, signal) => Effect.sync(() => void process.kill(pids[who], signal)),
+      restart: Effect.gen(function*() {
+        const doors = [["--lines", at("A_LINES")], ["--typed", at("A_TYPED")], ["--web", at("A_WEB")]].flat()
+        const database = `postgres://rooms@${at("POSTGRES")}/postgres`
+        const node = ["--cluster", database, "--node", at("A_NODE"), "--proxy", "127.0.0.0/8", ...doors, ...args]
+        const { printed } = yield* Command.start("serve", "rooms", ...node)
+        yield* printed(/^ready\n/m)
+      }),
       stop: Effect.andThen(script.signal("SIGTERM"), script.ended)
     }
   })

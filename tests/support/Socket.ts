@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
+import { randomInt } from "node:crypto"
 import * as net from "node:net"
 import * as Progress from "./Progress.ts"
 
@@ -92,6 +93,11 @@ export const connect = (port: number): Effect.Effect<Socket, string, Scope.Scope
 /** Listens on a free port of 127.0.0.1, and gives every connection to the function. */
 export const listen = (serve: (socket: net.Socket) => void): Effect.Effect<number, never, Scope.Scope> =>
   Effect.orDie(bind(0, serve))
+
+/** Takes a free port below those that connections get, so that it is free as long as nobody asks for it. */
+export const reserve: Effect.Effect<number, never, Scope.Scope> = Effect.suspend(() =>
+  bind(10_000 + randomInt(20_000), () => {})
+).pipe(Effect.retry({ times: 100 }), Effect.orDie)
 
 /** A port of 127.0.0.1 that refuses, and that nobody can take meanwhile: a connection has it, and does not listen. */
 export const refusing: Effect.Effect<number, never, Scope.Scope> = listen(() => {}).pipe(

@@ -18,6 +18,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as RcMap from "effect/RcMap"
 import * as Redacted from "effect/Redacted"
+import * as References from "effect/References"
 import * as Rpc from "effect/rpc/Rpc"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
@@ -145,10 +146,16 @@ export interface Options {
   readonly kept: number
 }
 
+/** It logs each of its attempts with a stack; people are told of what fails where they ask for it. */
+const quiet = Layer.effect(
+  References.MinimumLogLevel,
+  Effect.map(References.MinimumLogLevel, (level) => level === "Info" ? "Error" : level)
+)
+
 /** A node of the rooms that this database holds. */
 export const layer = (options: Options): Layer.Layer<RoomBus.RoomBus, CommandError.CommandError> => {
-  const refuse = (error: { readonly message: string }) =>
-    CommandError.failure({ message: `--cluster ${placeOf(options.postgres)}: ${error.message}` })
+  const refuse = (error: unknown) =>
+    CommandError.failure({ message: `--cluster ${placeOf(options.postgres)}: ${PostgresStore.messageOf(error)}` })
   const sql = PgClient.layer({ url: options.postgres, applicationName: "framewire rooms" })
   const sharding = config(RunnerAddress.make(options.node.host, options.node.port))
   const storage = Layer.merge(
@@ -167,8 +174,17 @@ export const layer = (options: Options): Layer.Layer<RoomBus.RoomBus, CommandErr
           Layer.provide(cluster)
         )
     )
-  ).pipe(Layer.provide(sql), Layer.catch((error) => Layer.effect(RoomBus.RoomBus, Effect.fail(refuse(error)))))
+  ).pipe(
+    Layer.provide(sql),
+    Layer.provide(quiet),
+    Layer.catch((error) => Layer.effect(RoomBus.RoomBus, Effect.fail(refuse(error))))
+  )
 }
 
-/** Without its password. */
-const placeOf = (postgres: Redacted.Redacted) => Redacted.value(postgres).replace(/\/\/[^/@]*@/, "//")
+/** Without who it is, and the password. */
+const placeOf = (postgres: Redacted.Redacted) => {
+  const url = Redacted.value(postgres)
+  if (!URL.canParse(url)) return "URL"
+  const { host, pathname, protocol } = new URL(url)
+  return `${protocol}//${host}${pathname}`
+}

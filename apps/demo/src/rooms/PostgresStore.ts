@@ -1,6 +1,7 @@
 // The rooms in PostgreSQL. The number of a message is given by the row of its room, under its lock: two nodes that both
 // think that a room is theirs get different numbers. A message has an id too, so that saying it again says it once.
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type * as SqlError from "effect/sql/SqlError"
@@ -15,7 +16,7 @@ export interface Member {
   readonly name: string
 }
 
-export interface Utterance {
+interface Utterance {
   readonly id: string
   readonly name: string
   readonly text: string
@@ -52,12 +53,23 @@ const decodeBody = Schema.decodeSync(Body)
 
 const maxInt4 = 2_147_483_647
 
+/** What went wrong in the end: an error of Effect's says what was attempted, and has the one that says why. */
+export const messageOf = (error: unknown): string => {
+  if (!Predicate.isObject(error)) return String(error)
+  const inner = Predicate.hasProperty(error, "cause") && error.cause !== undefined
+    ? messageOf(error.cause)
+    : Predicate.hasProperty(error, "reason")
+    ? messageOf(error.reason)
+    : ""
+  return inner === "" && Predicate.hasProperty(error, "message") ? String(error.message) : inner
+}
+
 export const make = (kept: number): Effect.Effect<PostgresStore, StoreError, SqlClient.SqlClient> =>
   Effect.gen(function*() {
     const sql = yield* SqlClient.SqlClient
     const attempt = <A>(query: Effect.Effect<A, SqlError.SqlError>) =>
       Effect.interruptible(query).pipe(
-        Effect.mapError(({ message }) => new StoreError({ message })),
+        Effect.mapError((error) => new StoreError({ message: messageOf(error) })),
         Effect.timeoutOrElse({
           duration: "5 seconds",
           orElse: () => Effect.fail(new StoreError({ message: "no answer from PostgreSQL in 5 s" }))

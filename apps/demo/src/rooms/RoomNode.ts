@@ -3,10 +3,13 @@
 //
 // say, enter, leave -> outbox -> RoomOwner.tell -> answers
 // watchers <- by number, gaps from the store <- RoomOwner.hear
+import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
+import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
@@ -24,11 +27,8 @@ export interface Owner<E> {
 }
 
 export interface RoomNode {
-  /** Enters with what was said before; `replay` runs between that and what is heard. */
-  readonly enter: (
-    seat: string,
-    joining: RoomBus.Joining
-  ) => Effect.Effect<void, Refused>
+  /** As `RoomBus.join` does. */
+  readonly enter: (seat: string, joining: RoomBus.Joining) => Effect.Effect<void, Refused>
   readonly say: (id: string, name: string, text: string) => Effect.Effect<number, Refused>
   readonly leave: (seat: string, why: Extract<Deed, { _tag: "Leave" }>["why"]) => Effect.Effect<void>
 }
@@ -126,16 +126,19 @@ export const make = <E>(options: {
         deeds: waiting.map(([deed]) => deed),
         ...(told ? { here: Array.from(seats, ([seat, name]) => ({ seat, name })) } : {})
       }
-      const outcomes = yield* owner.tell(telling).pipe(
-        Effect.catchCause((cause) => {
-          const refused = cause.reasons.find((it) => it._tag === "Fail" && it.error instanceof Refused)
-          return refused?._tag === "Fail" && refused.error instanceof Refused
-            ? Effect.succeed(refused.error)
-            : Effect.fail(cause)
-        }),
+      const attempt = Effect.gen(function*() {
+        const told = yield* Effect.exit(Effect.timeout(owner.tell(telling), "3 seconds"))
+        if (Exit.isSuccess(told)) return told.value
+        const error = Cause.squash(told.cause)
+        if (error instanceof Refused) return error
+        // Without the store there is no owner, and none is to come.
+        const stored = yield* Effect.result(store.last(room))
+        return Result.isFailure(stored) ? RoomBus.notKept(stored.failure) : yield* Effect.fail("again")
+      })
+      const outcomes = yield* attempt.pipe(
         Effect.retry(Schedule.spaced("100 millis")),
         Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.succeed(noOwner()) }),
-        Effect.catchCause(() => Effect.succeed(noOwner()))
+        Effect.catch(() => Effect.succeed(noOwner()))
       )
       if (outcomes instanceof Refused) {
         // What the owner knows of us is not known.

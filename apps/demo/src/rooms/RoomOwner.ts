@@ -212,5 +212,9 @@ export const make = (
           })
       )
 
-    return { tell, hear: (node) => Stream.unwrap(Effect.map(listen(node), (queue) => Stream.fromQueue(queue))) }
+    return {
+      tell,
+      // A batch at a time: all that waits would be more than goes into one message between nodes.
+      hear: (node) => Stream.rechunk(Stream.unwrap(Effect.map(listen(node), (queue) => Stream.fromQueue(queue))), 1)
+    }
   })

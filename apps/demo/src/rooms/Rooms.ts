@@ -45,7 +45,7 @@ const flags = {
     metavar: "DIR",
     description: "Keep the history in DIR/rooms.sqlite; in memory without it"
   }).pipe(Flag.optional),
-  cluster: option.text("cluster", {
+  cluster: Options.of().text("cluster", {
     metavar: "URL",
     description: "Share the rooms with all nodes of postgres://..."
   }).pipe(Flag.optional),
@@ -96,10 +96,12 @@ const run = (options: {
       const complaining =
         <E extends { readonly message: string }, R>(handler: Handler.Handler<E, R>) =>
         (connection: Connection.Connection) =>
-          Effect.catch(
-            handler(connection),
-            ({ message }) => complaints.write(`framewire: client ${Address.format(connection.remote)}: ${message}`)
-          )
+          Effect.catch(handler(connection), ({ message }) =>
+            Effect.flatMap(ProxyProtocol.Current, (forwarding) =>
+              // A proxy that speaks for itself only asks whether we are there.
+              forwarding?.header.command === "local"
+                ? Effect.void
+                : complaints.write(`framewire: client ${Address.format(connection.remote)}: ${message}`)))
       yield* Lifelog.start
       const hub = yield* Hub.make
       const watch = new Watch(hub, undefined, shownASecond)
@@ -148,7 +150,7 @@ export const rooms = Command.make(
     const typed = yield* Options.parseAddress(options.typed, "typed")
     const web = yield* Options.parseAddress(options.web, "web")
     if (!("host" in web)) return yield* CommandError.usage("--web: HOST:PORT")
-    const node = yield* Options.parseAddress(options.node)
+    const node = yield* Options.parseAddress(options.node, "node")
     if (!("host" in node) || node.port === 0) return yield* CommandError.usage("--node: HOST:PORT")
     const proxy = yield* Option.match(options.proxy, {
       onNone: (): Effect.Effect<Proxy> => Effect.succeed({}),
