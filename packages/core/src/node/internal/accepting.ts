@@ -21,7 +21,9 @@ export const accepting = (
   if (typeof handle !== "object" || handle === null || typeof accept !== "function") return
   const ours: Accept = function(error, accepted) {
     if (error !== 0) return void Reflect.apply(accept, this, [error, accepted])
-    const socket: unknown = Reflect.construct(Net.Socket, [{ ...options, handle: accepted, pauseOnCreate: true }])
+    // A socket that is made with noDelay believes that its handle knows, and tells it nothing.
+    const made = { ...options, noDelay: false, handle: accepted, pauseOnCreate: true }
+    const socket: unknown = Reflect.construct(Net.Socket, [made])
     if (!(socket instanceof Net.Socket)) throw new Error("node:net has made no socket")
     if (options.noDelay === true) socket.setNoDelay(true)
     onConnection(socket)
