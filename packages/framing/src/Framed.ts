@@ -25,7 +25,6 @@ import type * as Pull from "effect/Pull"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import * as Codec from "./Codec.ts"
-import * as Decoder from "./Decoder.ts"
 import { FrameError, FrameTooLong, type MessageError } from "./FramingError.ts"
 import { Inbound } from "./internal/Inbound.ts"
 import { isDone } from "./internal/isDone.ts"
@@ -63,9 +62,11 @@ export interface FramedOptions {
  *
  * 1. Messages before a failure are delivered before it.
  * 2. After a `MessageError` the next receive goes on; after a `FrameError` or `ReceiveError` each one fails like the last.
- * 3. One fiber receives at a time, as of the connection; any number may send.
- * 4. A receive that is interrupted has taken nothing: the next one goes on.
- * 5. Where a message says how the bytes behind it are meant, receive one at a time: `receiveAll` and `messages` have
+ * 3. After `shutdownRead`, as of a server that drains, a part of a frame that had arrived is no frame and no failure: the
+ *    stream is over before it.
+ * 4. One fiber receives at a time, as of the connection; any number may send.
+ * 5. A receive that is interrupted has taken nothing: the next one goes on.
+ * 6. Where a message says how the bytes behind it are meant, receive one at a time: `receiveAll` and `messages` have
  *    decoded what had arrived.
  *
  * @category models
@@ -181,7 +182,7 @@ const speak = <In, Out>(
   const decode = (atMost: number) =>
     inbound.pull(owner, (): Pull.Pull<Arr.NonEmptyReadonlyArray<In>, FramedError> | undefined => {
       const messages: Array<In> = []
-      inbound.failure ??= Decoder.run(step, reader, messages, atMost)
+      inbound.decode(step, messages, atMost)
       if (Arr.isReadonlyArrayNonEmpty(messages)) return Effect.succeed(messages)
       return inbound.fail() ?? (reader.ended ? Cause.done() : undefined)
     })
@@ -191,7 +192,7 @@ const speak = <In, Out>(
     (lends: boolean) => <E, R>(handle: (messages: Arr.NonEmptyReadonlyArray<In>) => Effect.Effect<void, E, R>) =>
       inbound.each(owner, () => {
         const messages: Array<In> = []
-        inbound.failure ??= Decoder.run(step, reader, messages)
+        inbound.decode(step, messages)
         return Arr.isReadonlyArrayNonEmpty(messages) ? handle(messages) : undefined
       }, lends)
 

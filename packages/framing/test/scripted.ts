@@ -40,7 +40,7 @@ export const fake = (...script: ReadonlyArray<Batch | Receive>) => {
     shutdownRead: Effect.void,
     close: () => Effect.die("Framed does not close"),
     abort: Effect.die("Framed does not abort"),
-    state: Effect.die("not asked for"),
+    state: Effect.succeed({ _tag: "ReadClosed" }),
     closed: Effect.never
   }
   return { connection, sent, receives: () => received, refuse: () => void (refuses = true) }

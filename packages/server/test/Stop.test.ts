@@ -178,6 +178,25 @@ describe("Server.stop", () => {
       yield* eventually(() => descriptors() <= before)
     })))
 
+  it.live("a part of a request that has arrived is not taken for a request", () =>
+    bounded(Effect.gen(function*() {
+      const asked: Array<string> = []
+      const server = yield* Server.make(
+        options,
+        Server.respond(lines, (text) =>
+          Effect.sync(() => {
+            asked.push(text)
+            return text
+          }))
+      )
+      const client = yield* RawClient.connect(server.address, { finishes: true })
+      client.write("hello\n")
+      yield* client.received(6)
+      client.write("DELETE /a")
+      yield* server.stop
+      assert.deepStrictEqual(asked, ["hello"])
+    })))
+
   it.live("a peer that never reads is reset at the deadline", () =>
     bounded(Effect.gen(function*() {
       const big = "x".repeat(500_000)

@@ -6,6 +6,7 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Pull from "effect/Pull"
 import * as ByteReader from "../ByteReader.ts"
+import * as Decoder from "../Decoder.ts"
 import { FrameError, FrameTimeout, type MessageError, Truncated } from "../FramingError.ts"
 import * as Progress from "../Progress.ts"
 import { isDone } from "./isDone.ts"
@@ -37,6 +38,8 @@ export class Inbound {
   #deadline: number | undefined
   /** Somebody waits for the rest of it. */
   #waiting = false
+  /** What is left is part of a frame, of which the rest will not come. */
+  #isCut = false
   #alarm: Fiber.Fiber<unknown> | undefined
 
   constructor(connection: Connection.Connection) {
@@ -65,10 +68,7 @@ export class Inbound {
     })
     const arrived = {
       onSuccess: () => take,
-      onDone: () => {
-        this.reader.end()
-        return take
-      },
+      onDone: () => Effect.flatMap(this.#end, () => take),
       onFailure: Effect.failCause<InboundError>
     }
     const idle = Pull.matchEffect(this.connection.receive, {
@@ -125,10 +125,7 @@ export class Inbound {
           reader.keep()
         }
       }
-      const ended = Effect.suspend(() => {
-        reader.end()
-        return turn()
-      })
+      const ended = Effect.flatMap(this.#end, turn)
       return turn().pipe(
         Effect.andThen(lends ? connection.lendEach(arrived) : connection.receiveEach(arrived)),
         Effect.andThen(ended),
@@ -137,6 +134,21 @@ export class Inbound {
           this.#stopAlarm()
         }))
       )
+    })
+  }
+
+  /** Appends what is whole, at most so many; what is wrong with the next is `failure`. */
+  decode<In>(step: Decoder.Step<In>, into: Array<In>, atMost?: number): void {
+    if (!this.#isCut) this.failure ??= Decoder.run(step, this.reader, into, atMost)
+  }
+
+  // The end is the peer's word that the last frame is whole. After `shutdownRead`, as of a server that drains, nobody has
+  // said so: the rest of a request would be taken for another one.
+  get #end(): Effect.Effect<void> {
+    return Effect.map(this.connection.state, (state) => {
+      const isPeers = state._tag === "ReadClosed" || state._tag === "Closed" || state._tag === "Closing" && state.peerFin
+      this.#isCut = !isPeers
+      this.reader.end()
     })
   }
 
