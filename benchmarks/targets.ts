@@ -1,6 +1,7 @@
 // What has to be reached, and whether it was: ratios of two peers in one run, never a time.
 import * as Attack from "./Attack.ts"
 import { type Figure, kinds } from "./Figure.ts"
+import * as Scale from "./Scale.ts"
 import * as Suite from "./Suite.ts"
 
 export interface Target {
@@ -77,6 +78,7 @@ export const targets: ReadonlyArray<Target> = [
     ["5", "framed 64x128 256 B", "2 workers", "1 worker", "cpu", 2 / 1.7],
     ["5", "typed JSON 64x128", "2 workers", "1 worker", "cpu", 2 / 1.7]
   ]),
+  ...Scale.targets,
   ...of("rpc", noise.latency, [["6, 7g", "both ends, 1 in flight", "framewire", "by hand", "p50", 1.15]])
 ]
 
