@@ -4,20 +4,18 @@ import * as Child from "./Child.ts"
 import * as LoadGenerator from "./LoadGenerator.ts"
 import type { Case, Peer } from "./Suite.ts"
 
-export const name = "64 at 5000/s 64 B"
-const load: LoadGenerator.Load = { connections: 64, size: 64, rate: 5000 }
+export const name = "64 at 2000/s 64 B"
+const load: LoadGenerator.Load = { connections: 64, size: 64, rate: 2000, sleeps: true }
 
-/** On the core of those who ask, and behind them: what they wait for is the server. */
-const attacked = (kind?: string): Peer => (window) =>
+/** The attackers are on the core of those who ask, and behind them: what these wait for is the server. */
+const attacked = (kind?: string, program = "attacked"): Peer => (window) =>
   Effect.gen(function*() {
-    const server = yield* Child.serve("attacked")
-    const [, tls, proxy] = yield* server.line(/^beside (\d+) (\d+)$/)
+    const server = yield* Child.serve(program)
+    yield* Child.precede(server.pid)
     if (kind !== undefined) {
+      const [, tls, proxy] = program === "attacked" ? yield* server.line(/^beside (\d+) (\d+)$/) : []
       const port = kind === "garbage for TLS" ? tls : kind === "forged PROXY" ? proxy : server.port
-      const attackers = yield* Child.start(
-        ["nice", "-n", "19", ...Child.node("attackers.ts", kind, String(port))],
-        Child.cores.load
-      )
+      const attackers = yield* Child.start(Child.node("attackers.ts", kind, String(port)), Child.cores.load)
       yield* attackers.line(/^attacking$/)
     }
     return yield* LoadGenerator.echo(server, load, window)
@@ -35,11 +33,18 @@ export const kinds = [
   "forged PROXY"
 ]
 
+/** The same of a careful server on node:net, which has no bounds to keep: what one thread can do about a flood. */
+const byHand = Object.fromEntries(
+  [undefined, "never reads", "one that floods"].map((kind) => [
+    `by hand: ${kind ?? "nobody"}`,
+    attacked(kind, "framed-node")
+  ])
+)
+
 export const cases: ReadonlyArray<Case> = [{
   suite: "attack",
   name,
   base: "nobody",
-  peers: { nobody: attacked(), ...Object.fromEntries(kinds.map((kind) => [kind, attacked(kind)])) },
-  shows: ["p99", "p50", "p999", "cpu", "peak"],
-  asks: "open"
+  peers: { nobody: attacked(), ...Object.fromEntries(kinds.map((kind) => [kind, attacked(kind)])), ...byHand },
+  shows: ["p99", "p50", "p999", "cpu", "peak"]
 }]

@@ -27,6 +27,15 @@ export const cores = { server: 0, load: availableParallelism() - 1 }
 /** Binding a process to a core is Linux's. */
 export const canPin = spawnSync("taskset", ["-c", "0", "true"]).status === 0
 
+/** A class of its own before all others is for root, on Linux. */
+export const canPrecede = spawnSync("chrt", ["-f", "1", "true"]).status === 0
+
+/** The main thread of a process runs whenever it is ready, whatever else is on its core. */
+export const precede = (pid: number): Effect.Effect<void> =>
+  Effect.sync(() => {
+    if (canPrecede) spawnSync("chrt", ["-f", "-R", "-p", "1", String(pid)])
+  })
+
 /** The command line of a TypeScript program beside this file. */
 export const node = (program: string, ...args: ReadonlyArray<string>): ReadonlyArray<string> => [
   process.execPath,
@@ -89,6 +98,15 @@ const listening = (child: Child): Effect.Effect<Server, BenchError> =>
 /** One of `servers/`, on its core. */
 export const serve = (name: string, ...args: ReadonlyArray<string>): Effect.Effect<Server, BenchError, Scope.Scope> =>
   Effect.flatMap(start(node(`servers/${name}.ts`, ...args), cores.server), listening)
+
+/** The same with options for Node. */
+export const serveWith = (
+  options: ReadonlyArray<string>,
+  name: string
+): Effect.Effect<Server, BenchError, Scope.Scope> => {
+  const [executable = "", ...rest] = node(`servers/${name}.ts`)
+  return Effect.flatMap(start([executable, ...options, ...rest], cores.server), listening)
+}
 
 /** The same on all cores, beside what asks: a server of several processes. */
 export const serveWide = (

@@ -14,6 +14,7 @@ export const kinds = {
   resident: { title: "MB in all", better: "less", digits: 0 },
   cpu: { title: "CPU s/million", better: "less", digits: 3 },
   loadCpu: { title: "asking CPU s/million", better: "less", digits: 3 },
+  cpuPerByte: { title: "CPU s/GB", better: "less", digits: 3 },
   peak: { title: "peak MB", better: "less", digits: 0 },
   p50: { title: "p50 us", better: "less", digits: 1 },
   p99: { title: "p99 us", better: "less", digits: 1 },

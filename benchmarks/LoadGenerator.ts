@@ -5,7 +5,7 @@ import { spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs"
 import { join } from "node:path"
-import { type BenchError, cores, node, type Server, start } from "./Child.ts"
+import { type BenchError, cores, node, precede, type Server, start } from "./Child.ts"
 import type { Figures } from "./Figure.ts"
 import * as Usage from "./Usage.ts"
 
@@ -19,6 +19,10 @@ export interface Load {
   readonly exchange?: string
   /** Requests a second, however the server keeps up, instead of as many as it answers. */
   readonly rate?: number
+  /** Leaves its core to others while nothing is due, and comes before them when something is, where that is allowed. */
+  readonly sleeps?: boolean
+  /** The window ends before its time when so many have come back. */
+  readonly frames?: number
 }
 
 export interface Window {
@@ -38,21 +42,19 @@ export const build = (): Generator => {
   if (process.platform !== "linux") return onNode("the load generator in C needs Linux's epoll")
   const source = join(import.meta.dirname, "loadgen.c")
   const folder = join(import.meta.dirname, "..", "node_modules", ".cache", "framewire")
-  const program = join(
-    folder,
-    `loadgen-${createHash("sha256").update(readFileSync(source)).digest("hex").slice(0, 12)}`
-  )
+  const compiler = process.env["CC"] ?? "cc"
+  const made = createHash("sha256").update(compiler).update(readFileSync(source)).digest("hex")
+  const program = join(folder, `loadgen-${made.slice(0, 12)}`)
   if (!existsSync(program)) {
     mkdirSync(folder, { recursive: true })
-    const compiler = process.env["CC"] ?? "cc"
-    const made = `${program}.${process.pid}`
-    const { error, status, stderr } = spawnSync(compiler, ["-std=gnu11", "-O2", "-o", made, source], {
+    const unfinished = `${program}.${process.pid}`
+    const { error, status, stderr } = spawnSync(compiler, ["-std=gnu11", "-O2", "-o", unfinished, source], {
       encoding: "utf8"
     })
     if (error !== undefined) return onNode(`no C compiler: ${error.message}`)
     if (status !== 0) return onNode(`${compiler} failed: ${stderr.trim()}`)
     // In one step, so that no other run finds half of it.
-    renameSync(made, program)
+    renameSync(unfinished, program)
   }
   return { command: [program] }
 }
@@ -74,10 +76,11 @@ const commandOf = (mode: Mode, port: number, load: Load, window?: Window): Reado
     "-x": load.exchange,
     "-r": load.rate,
     "-t": window?.seconds,
+    "-n": load.frames,
     "-w": window?.warmup
   }
   const given = Object.entries(options).flatMap(([name, value]) => value === undefined ? [] : [name, String(value)])
-  return [...generator().command, ...given]
+  return [...generator().command, ...given, ...load.sleeps === true ? ["-i"] : []]
 }
 
 interface Said {
@@ -93,10 +96,12 @@ interface Said {
 /** Runs a program that prints MEASURE, STOP and one line of JSON as loadgen.c does, and asks this server. */
 export const measure = (
   server: Server,
-  command: ReadonlyArray<string>
+  command: ReadonlyArray<string>,
+  precedes = false
 ): Effect.Effect<Figures, BenchError, Scope.Scope> =>
   Effect.gen(function*() {
     const asking = yield* start(command, cores.load)
+    if (precedes) yield* precede(asking.pid)
     yield* asking.line(/^MEASURE$/)
     const known = Usage.isKnown
     if (known) Usage.resetPeak(server.pid)
@@ -117,6 +122,7 @@ export const measure = (
       loadCpu: load * seconds / millions,
       ...before !== undefined && after !== undefined && {
         cpu: (after.running - before.running) / millions,
+        ...bytes > 0 && { cpuPerByte: (after.running - before.running) / bytes * 1e9 },
         heldUp: Math.max(0, after.heldUp - before.heldUp) / seconds
       },
       ...peak !== undefined && { peak: peak / 1e6 }
@@ -124,7 +130,7 @@ export const measure = (
   })
 
 export const echo = (server: Server, load: Load, window: Window) =>
-  measure(server, commandOf("echo", server.port, load, window))
+  measure(server, commandOf("echo", server.port, load, window), load.sleeps)
 
 export const accept = (server: Server, load: Load, window: Window) =>
   measure(server, commandOf("accept", server.port, load, window))

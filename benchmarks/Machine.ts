@@ -1,6 +1,6 @@
 // Where it was measured.
 import { cpus, loadavg, release, totalmem, type } from "node:os"
-import { canPin } from "./Child.ts"
+import { canPin, canPrecede } from "./Child.ts"
 import { generator } from "./LoadGenerator.ts"
 
 export interface Machine {
@@ -23,6 +23,7 @@ export const describe = (): Machine => {
     ...load > 0.3 ? [`the machine is not idle: load average ${load.toFixed(2)}`] : [],
     ...all.length < 2 ? ["there is one core: what serves and what asks share it"] : [],
     ...canPin ? [] : ["no taskset: nothing is bound to a core"],
+    ...canPrecede ? [] : ["no chrt -f, which is root's: what asks in `attack` waits behind the attackers"],
     ...problem === undefined ? [] : [`${problem}; the load comes from Node, which may be slower than the server`]
   ]
   return {

@@ -38,5 +38,6 @@ export const cases: ReadonlyArray<Case> = [
   ...both("u32be", "frames", 64),
   ...both("u32be", "frames", 1024),
   ...both("lines", "lines", 64),
-  ...both("json lines", "json", 64)
+  ...both("json lines", "json", 64),
+  make("decode", "json strings", "strings", 64)
 ].toSorted((a, b) => a.suite.localeCompare(b.suite))

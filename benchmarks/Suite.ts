@@ -19,6 +19,8 @@ export interface Case {
   readonly shows: ReadonlyArray<Figure>
   /** Who asks: the load generator when it is answered, or at a rate of its own; or a client that is measured too. */
   readonly asks?: "closed" | "open" | "client"
+  /** Peers that are measured in the first round only. */
+  readonly once?: ReadonlySet<string>
 }
 
 export interface Result {
@@ -38,7 +40,7 @@ const patience = 60
 
 /** `progress` is told before each measurement. */
 export const run = (
-  { asks = "closed", base, name, peers, shows, suite }: Case,
+  { asks = "closed", base, name, once = new Set(), peers, shows, suite }: Case,
   rounds: number,
   window: Window,
   progress: (text: string) => Effect.Effect<void>
@@ -49,7 +51,7 @@ export const run = (
     const failed: Record<string, string> = {}
     for (let round = 0; round < rounds; round++) {
       for (const peer of Statistics.rotated(names, round)) {
-        if (failed[peer] !== undefined) continue
+        if (failed[peer] !== undefined || round > 0 && once.has(peer)) continue
         yield* progress(`${suite} ${name}: ${peer}, round ${round + 1} of ${rounds}`)
         const measured = peers[peer]!(window).pipe(
           Effect.scoped,
@@ -74,9 +76,13 @@ export const values = (result: Result, peer: string, figure: Figure): ReadonlyAr
 export const ratio = (result: Result, peer: string, base: string, figure: Figure): Statistics.Spread | undefined =>
   Statistics.ratio(values(result, peer, figure), values(result, base, figure))
 
+/** Of one figure of a peer. */
+export const spread = (result: Result, peer: string, figure: Figure): Statistics.Spread | undefined =>
+  Statistics.spread(values(result, peer, figure).filter((value) => value !== undefined))
+
 /** The middle of one figure of a peer. */
 export const median = (result: Result, peer: string, figure: Figure): number | undefined =>
-  Statistics.spread(values(result, peer, figure).filter((value) => value !== undefined))?.median
+  spread(result, peer, figure)?.median
 
 /** Other processes had its core for so long that only its CPU a million says something. */
 export const isHeldUp = (result: Result, peer: string): boolean => (median(result, peer, "heldUp") ?? 0) > 0.05

@@ -5,6 +5,7 @@ import * as Echo from "./Echo.ts"
 import * as Idle from "./Idle.ts"
 import * as Memory from "./Memory.ts"
 import * as Rpc from "./Rpc.ts"
+import * as Scale from "./Scale.ts"
 import type { Case } from "./Suite.ts"
 import * as Workers from "./Workers.ts"
 
@@ -15,5 +16,6 @@ export const everyCase: ReadonlyArray<Case> = [
   ...Connect.cases,
   ...Rpc.cases,
   ...Attack.cases,
-  ...Workers.cases
+  ...Workers.cases,
+  ...Scale.cases
 ]

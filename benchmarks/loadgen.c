@@ -1,14 +1,16 @@
 // The load generator: one thread, epoll, every byte that comes back compared with what has to come back.
 //
 //   loadgen -m echo|idle|accept -p PORT [-c CONNECTIONS] [-d DEPTH] [-s SIZE] [-f u32be|lines] [-x FILE]
-//           [-t SECONDS] [-w WARM-UP SECONDS] [-r FRAMES A SECOND]
+//           [-t SECONDS] [-n FRAMES] [-w WARM-UP SECONDS] [-r FRAMES A SECOND] [-i]
 //
 // echo    closed loop: each connection keeps DEPTH frames in flight, an answer sends the next request.
 //         With -r open loop: frame i is due at i / RATE seconds whatever the server does, and its latency counts from
-//         then, not from when it could be sent: no coordinated omission.
+//         then, not from when it could be sent: no coordinated omission. With -i it sleeps while nothing is due, and
+//         leaves its core to others; without, it never does, so that no frame leaves late.
 // idle    opens the connections, one echo on each, prints READY, holds them until its standard input ends.
 // accept  connect, one echo, close, again and again; as many at a time as connections were asked for.
 //
+// -n ends the window before its time, when so many frames have come back in it.
 // -x FILE instead of -s and -f: requests and their answers, in turn, each behind its length as u32be.
 // Prints MEASURE and STOP where the measured window begins and ends, then one line of JSON. Exit codes: 1 the system
 // failed, 2 usage, 3 other bytes came back than had to, 4 the server closed or left requests unanswered.
@@ -153,9 +155,10 @@ static const char *mode = "echo";
 static int port, depth = 1, epoll;
 static size_t connections = 1;
 static double seconds = 3, warmup = 1, rate;
+static uint64_t most = UINT64_MAX;
 static uint8_t *buffer;
 static uint64_t frames, bytes, window_from; // the measured ones; 0: it has not begun
-static int stopped;
+static int stopped, sleeps;
 
 // Requests that were issued together: one time for all of them.
 typedef struct {
@@ -239,24 +242,22 @@ static void flush_line(Line *line) {
   watch(EPOLL_CTL_MOD, line->fd, EPOLLIN | (wants_write ? EPOLLOUT : 0u), line);
 }
 
-// Open loop: when the frame with this number on this connection is due.
-static uint64_t opened;
-static uint64_t due(const Line *line, uint64_t number) {
-  return opened + (uint64_t)((double)(number * connections + line->index) / rate * 1e9);
-}
+// Open loop: when the frame with this number, of all connections in turn, is due.
+static uint64_t opened, scheduled;
+static uint64_t due(uint64_t number) { return opened + (uint64_t)((double)number / rate * 1e9); }
+// Only those that have something to send are looked at: an asker that looks at 10,000 sends in bursts.
 static void issue_due(uint64_t at) {
-  for (size_t i = 0; i < connections; i++) {
-    uint64_t count = 0;
-    while (due(&all[i], all[i].issued + count) <= at) count++;
-    if (count > 0) issue(&all[i], count, at), flush_line(&all[i]);
-  }
+  uint64_t first = scheduled;
+  for (; due(scheduled) <= at; scheduled++) issue(&all[scheduled % connections], 1, at);
+  uint64_t touched = scheduled - first < connections ? scheduled - first : connections;
+  for (uint64_t i = 0; i < touched; i++) flush_line(&all[(first + i) % connections]);
 }
 
 static void count_answers(Line *line, uint64_t count, uint64_t at) {
   if (rate > 0) {
     // Also after the window: what was due in it counts, however late its answer.
     for (uint64_t i = 0; i < count && window_from > 0; i++) {
-      uint64_t wanted = due(line, line->answered + i);
+      uint64_t wanted = due((line->answered + i) * connections + line->index);
       if (wanted >= window_from) record(at - wanted, 1), frames++;
     }
   } else {
@@ -300,12 +301,21 @@ static int all_answered(void) {
     if (all[i].answered < all[i].issued) return 0;
   return 1;
 }
+// Or until something has come. Finer than the milliseconds of epoll_wait.
+static void sleep_until(uint64_t moment) {
+  uint64_t at = now();
+  if (moment <= at) return;
+  struct pollfd poll_fd = {.fd = epoll, .events = POLLIN};
+  struct timespec rest = {.tv_sec = (time_t)((moment - at) / 1000000000), .tv_nsec = (long)((moment - at) % 1000000000)};
+  ppoll(&poll_fd, 1, &rest, NULL);
+}
 static void run_until(uint64_t end) {
   struct epoll_event events[EVENTS];
   for (uint64_t at; (at = now()) < end;) {
-    if (stopped && all_answered()) return;
-    // An open loop never sleeps: a frame has to leave when it is due.
+    if (stopped ? all_answered() : frames >= most) return;
+    // An open loop never sleeps unless it was asked to: a frame has to leave when it is due.
     if (rate > 0 && !stopped) issue_due(at);
+    if (rate > 0 && !stopped && sleeps) sleep_until(due(scheduled) < end ? due(scheduled) : end);
     int wait = rate > 0 && !stopped ? 0 : (int)((end - at) / 1000000) + 1;
     int count = epoll_wait(epoll, events, EVENTS, wait);
     for (int i = 0; i < count; i++) {
@@ -329,10 +339,29 @@ static void wait_for(int fd, short event) {
   if (poll(&poll_fd, 1, PATIENCE * 1000) != 1) die(UNANSWERED, "no answer within %d s", PATIENCE);
 }
 
+static void echo_once(int fd) {
+  wait_for(fd, POLLOUT);
+  connected(fd);
+  for (size_t sent = 0; sent < requests.end[0];) {
+    wait_for(fd, POLLOUT);
+    ssize_t size = send(fd, requests.bytes + sent, requests.end[0] - sent, MSG_NOSIGNAL);
+    if (size < 0) die(UNANSWERED, "send: %s", strerror(errno));
+    sent += (size_t)size;
+  }
+  for (size_t got = 0; got < answers.end[0];) {
+    wait_for(fd, POLLIN);
+    ssize_t size = recv(fd, buffer, answers.end[0] - got, 0);
+    if (size <= 0) die(UNANSWERED, "the server closed a connection");
+    compare(buffer, answers.bytes + got, (size_t)size, 0);
+    got += (size_t)size;
+  }
+}
 static void echo(void) {
   all = need(connections * sizeof *all);
   for (size_t i = 0; i < connections; i++) {
     all[i] = (Line){.fd = dial(), .index = i, .batches = need((size_t)depth * sizeof(Batch))};
+    // A server gives a connection so long for its first frame, and the last of 10,000 opens late.
+    if (rate > 0) echo_once(all[i].fd);
     wait_for(all[i].fd, POLLOUT);
     connected(all[i].fd);
     watch(EPOLL_CTL_ADD, all[i].fd, EPOLLIN, &all[i]);
@@ -356,23 +385,6 @@ static void echo(void) {
   report(elapsed, cpu);
 }
 
-static void echo_once(int fd) {
-  wait_for(fd, POLLOUT);
-  connected(fd);
-  for (size_t sent = 0; sent < requests.end[0];) {
-    wait_for(fd, POLLOUT);
-    ssize_t size = send(fd, requests.bytes + sent, requests.end[0] - sent, MSG_NOSIGNAL);
-    if (size < 0) die(UNANSWERED, "send: %s", strerror(errno));
-    sent += (size_t)size;
-  }
-  for (size_t got = 0; got < answers.end[0];) {
-    wait_for(fd, POLLIN);
-    ssize_t size = recv(fd, buffer, answers.end[0] - got, 0);
-    if (size <= 0) die(UNANSWERED, "the server closed a connection");
-    compare(buffer, answers.bytes + got, (size_t)size, 0);
-    got += (size_t)size;
-  }
-}
 static void idle(void) {
   for (size_t i = 0; i < connections; i++) echo_once(dial());
   say("READY");
@@ -433,7 +445,7 @@ static void visits(void) {
 int main(int count, char **options) {
   const char *exchange = NULL, *framing = "u32be";
   size_t size = 16;
-  for (int option; (option = getopt(count, options, "m:p:c:d:s:f:x:t:w:r:")) != -1;) switch (option) {
+  for (int option; (option = getopt(count, options, "m:p:c:d:s:f:x:t:n:w:r:i")) != -1;) switch (option) {
       case 'm': mode = optarg; break;
       case 'p': port = atoi(optarg); break;
       case 'c': connections = (size_t)atol(optarg); break;
@@ -442,12 +454,14 @@ int main(int count, char **options) {
       case 'f': framing = optarg; break;
       case 'x': exchange = optarg; break;
       case 't': seconds = atof(optarg); break;
+      case 'n': most = strtoull(optarg, NULL, 10); break;
       case 'w': warmup = atof(optarg); break;
       case 'r': rate = atof(optarg); break;
+      case 'i': sleeps = 1; break;
       default: return USAGE;
     }
-  if (port <= 0 || connections == 0 || depth <= 0 || seconds <= 0 || warmup < 0 || rate < 0) {
-    die(USAGE, "-p has to be a port; -c, -d and -t more than 0; -w and -r not less");
+  if (port <= 0 || connections == 0 || depth <= 0 || seconds <= 0 || most == 0 || warmup < 0 || rate < 0) {
+    die(USAGE, "-p has to be a port; -c, -d, -t and -n more than 0; -w and -r not less");
   }
   if (strcmp(framing, "u32be") != 0 && strcmp(framing, "lines") != 0) die(USAGE, "-f is u32be or lines");
   if (exchange != NULL) load(exchange);

@@ -24,21 +24,24 @@ const { values } = parseArgs({
     framing: option("f", "u32be"),
     exchange: option("x", ""),
     seconds: option("t", "3"),
+    most: option("n", "Infinity"),
     warmup: option("w", "1"),
-    rate: option("r", "0")
+    rate: option("r", "0"),
+    idle: { type: "boolean", short: "i", default: false }
   }
 })
-const [port, connections, depth, size, seconds, warmup, rate] = [
+const [port, connections, depth, size, seconds, most, warmup, rate] = [
   values.port,
   values.connections,
   values.depth,
   values.size,
   values.seconds,
+  values.most,
   values.warmup,
   values.rate
-].map(Number) as [number, number, number, number, number, number, number]
-if (!(port > 0 && connections > 0 && depth > 0 && seconds > 0 && warmup >= 0 && rate >= 0)) {
-  die(exits.usage, "-p has to be a port; -c, -d and -t more than 0; -w and -r not less")
+].map(Number) as [number, number, number, number, number, number, number, number]
+if (!(port > 0 && connections > 0 && depth > 0 && seconds > 0 && most > 0 && warmup >= 0 && rate >= 0)) {
+  die(exits.usage, "-p has to be a port; -c, -d, -t and -n more than 0; -w and -r not less")
 }
 if (values.framing !== "u32be" && values.framing !== "lines") die(exits.usage, "-f is u32be or lines")
 
@@ -149,8 +152,10 @@ const measure = async (settled: () => Promise<void>) => {
   windowFrom = performance.now()
   // Whatever is late for it belongs to what comes after.
   windowTo = windowFrom + seconds * 1e3
-  // Timers count whole milliseconds, and may be early by a part of one.
-  await sleep(seconds * 1e3 + 1)
+  const isOver = () => frames >= most || performance.now() >= windowTo
+  while (!isOver()) await sleep(Math.min(10, windowTo - performance.now()))
+  windowTo = Math.min(windowTo, performance.now())
+  const elapsed = (windowTo - windowFrom) / 1e3
   const { system, user } = process.cpuUsage(cpu)
   console.log("STOP")
   await settled()
@@ -158,8 +163,8 @@ const measure = async (settled: () => Promise<void>) => {
   latencies.sort((a, b) => a - b)
   const micros = (quantile: number) => 1e3 * latencies[Math.floor(quantile * (frames - 1))]!
   const [p50, p99, p999, max] = [micros(0.5), micros(0.99), micros(0.999), micros(1)]
-  const load = (system + user) / 1e6 / seconds
-  console.log(JSON.stringify({ frames, seconds, bytes, p50, p99, p999, max, load }))
+  const load = (system + user) / 1e6 / elapsed
+  console.log(JSON.stringify({ frames, seconds: elapsed, bytes, p50, p99, p999, max, load }))
   process.exit(0)
 }
 
@@ -182,7 +187,9 @@ const echo = async () => {
       for (let at = due(index, line.issued); at <= until; at = due(index, line.issued + times.length)) times.push(at)
       if (times.length > 0) line.issue(times)
     }
-    if (now < windowTo) setImmediate(issueDue)
+    if (now >= windowTo) return
+    if (values.idle) setTimeout(issueDue, 1)
+    else setImmediate(issueDue)
   }
   if (rate > 0) issueDue()
   await measure(async () => {

@@ -1,7 +1,7 @@
 // What of the benchmarks does not depend on a clock: that wrong bytes are noticed, the arithmetic, the verdicts.
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createServer, type Socket } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -11,6 +11,8 @@ import type { Figures } from "../benchmarks/Figure.ts"
 import * as LoadGenerator from "../benchmarks/LoadGenerator.ts"
 import { chunksOf, digest, payloadsOf, type Wire } from "../benchmarks/memory/Material.ts"
 import * as Report from "../benchmarks/Report.ts"
+import * as Run from "../benchmarks/Run.ts"
+import * as Scale from "../benchmarks/Scale.ts"
 import * as Statistics from "../benchmarks/Statistics.ts"
 import * as Suite from "../benchmarks/Suite.ts"
 import * as Targets from "../benchmarks/targets.ts"
@@ -65,7 +67,7 @@ for (const [name, skip, note, command] of generators) {
     const load = (connected: (socket: Socket) => void, ...options: ReadonlyArray<string>) =>
       Effect.gen(function*() {
         const { port } = yield* serving(connected)
-        const [file = "", ...args] = [...command, "-p", String(port), "-t", "0.05", "-w", "0", ...options]
+        const [file = "", ...args] = [...command, "-p", String(port), "-t", "0.2", "-w", "0", ...options]
         return yield* Process.run(file, args)
       }).pipe(Effect.scoped)
 
@@ -82,11 +84,22 @@ for (const [name, skip, note, command] of generators) {
 
     it.live("at a rate of its own, asks for all that is due, and counts no more", () =>
       Effect.gen(function*() {
-        const { stdout } = yield* load(echo, "-r", "2000", "-c", "4", "-t", "0.1")
-        const { frames } = JSON.parse(stdout.split("\n")[2]!) as { frames: number }
-        // 200, give or take one at either end.
-        assert.isAtLeast(frames, 199)
-        assert.isAtMost(frames, 201)
+        for (const sleeping of [[], ["-i"]]) {
+          const { stdout } = yield* load(echo, "-r", "2000", "-c", "4", "-t", "0.1", ...sleeping)
+          const { frames } = JSON.parse(stdout.split("\n")[2]!) as { frames: number }
+          // 200, give or take one at either end.
+          assert.isAtLeast(frames, 199)
+          assert.isAtMost(frames, 201)
+        }
+      }))
+
+    it.live("ends when as many have come back as were wanted, long before its time", () =>
+      Effect.gen(function*() {
+        const { code, stdout } = yield* load(echo, "-n", "1000", "-t", "15", "-d", "10")
+        assert.strictEqual(code, 0)
+        const { frames, seconds } = JSON.parse(stdout.split("\n")[2]!) as { frames: number; seconds: number }
+        assert.isAtLeast(frames, 1000)
+        assert.isBelow(seconds, 10)
       }))
 
     for (const mode of ["echo", "idle", "accept"]) {
@@ -128,7 +141,7 @@ for (const [name, skip, note, command] of generators) {
         )
         const path = join(folder, "exchange")
         const texts = Array.from({ length: 100 }, (_, i) => [`ask ${i}\n`, `answer ${i}\n`]).flat()
-        writeFileSync(path, Buffer.concat(chunksOf(texts, "u32be")))
+        writeFileSync(path, Buffer.concat(chunksOf(texts, "lines", "u32be")))
         const answering = (wrong: number) => (socket: Socket) => {
           let rest = ""
           socket.on("data", (chunk: Buffer) => {
@@ -146,12 +159,50 @@ for (const [name, skip, note, command] of generators) {
 
     it.live("options that cannot be are a usage error", () =>
       Effect.gen(function*() {
-        for (const options of [["-m", "other"], ["-c", "0"], ["-f", "other"], ["-t", "0"], ["-p", "0"]]) {
+        for (const options of [["-m", "other"], ["-c", "0"], ["-f", "other"], ["-t", "0"], ["-n", "0"], ["-p", "0"]]) {
           assert.strictEqual((yield* load(echo, ...options)).code, 2, options.join(" "))
         }
       }))
   })
 }
+
+describe("without a compiler", () => {
+  it.live("the bench says so, and the load comes from Node", () =>
+    Effect.gen(function*() {
+      const folder = mkdtempSync(join(tmpdir(), "framewire-"))
+      yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(folder, { recursive: true })))
+      const json = join(folder, "out.json")
+      const args = ["echo", "--cases", "bytes 1x1 256 B", "--peers", "core", "--rounds", "1", "--seconds", "0.1"]
+      const [file = "", ...rest] = node("main.ts", ...args, "--json", json)
+      const { code, stdout } = yield* Process.run("env", [`CC=${join(folder, "no-compiler")}`, file, ...rest])
+      assert.include(stdout, "warning: no C compiler")
+      assert.include(stdout, "the load comes from Node, which may be slower than the server")
+      assert.match(stdout, /^core +\d/m)
+      assert.include([0, 1], code)
+      const run = yield* Run.parse(readFileSync(json, "utf8"), json)
+      assert.deepStrictEqual(run.results.map(({ name }) => name), ["bytes 1x1 256 B"])
+      assert.isAbove(Suite.median(run.results[0]!, "core", "perSecond") ?? 0, 0)
+    }).pipe(Effect.scoped), 40_000)
+})
+
+describe("what streams 1 GiB", () => {
+  const stream = (connected: (socket: Socket) => void) =>
+    Effect.gen(function*() {
+      const { port } = yield* serving(connected)
+      const [file = "", ...args] = node("clients/streamed.ts", String(port), "300000", "600000")
+      return yield* Process.run(file, args)
+    }).pipe(Effect.scoped)
+
+  it.live("compares each byte that comes back", () =>
+    Effect.gen(function*() {
+      const { code, stdout } = yield* stream(echo)
+      const { bytes } = JSON.parse(stdout.split("\n")[2]!) as { bytes: number }
+      assert.deepStrictEqual([code, bytes], [0, 2 * 300_008])
+      for (const at of [7, 8, 300_007, 300_020, 600_015]) {
+        assert.strictEqual((yield* stream(flipping(at))).code, 3, String(at))
+      }
+    }))
+})
 
 describe("statistics", () => {
   it("the middle, and how far it goes to either side", () => {
@@ -216,6 +267,25 @@ describe("a case", () => {
     }))
 })
 
+describe("a case of which not all is wanted", () => {
+  it.effect("measures the others once, and says so", () =>
+    Effect.gen(function*() {
+      const order: Array<string> = []
+      const peer = (name: string) => () => Effect.sync(() => (order.push(name), { perSecond: order.length }))
+      const peers = { a: peer("a"), b: peer("b"), c: peer("c") }
+      const once = new Set(["b"])
+      const result = yield* Suite.run(
+        { suite: "echo", name: "case", base: "a", peers, shows: ["perSecond"], once },
+        3,
+        window,
+        () => Effect.void
+      )
+      assert.strictEqual(order.join(""), "abccaca")
+      assert.match(Report.result(result), /^b +2\.00 +one round /m)
+      assert.match(Report.result(result), /^c +0\.86 +0\.80\.\.3\.00 /m)
+    }))
+})
+
 describe("targets", () => {
   const target = (figure: Targets.Target["figure"], ratio: number): Targets.Target => ({
     issue: "0",
@@ -277,7 +347,7 @@ describe("targets", () => {
   })
 
   it("each can be measured: its case is one, and both peers are in it", () => {
-    for (const { base, name, peer, suite } of Targets.targets) {
+    for (const { base, name, peer, suite } of [...Targets.targets, ...Scale.targets]) {
       const found = everyCase.find((it) => it.suite === suite && it.name === name)
       assert.containsAllKeys(found?.peers ?? {}, [base, peer], `${suite} ${name}`)
     }
@@ -301,7 +371,7 @@ describe("what is decoded and encoded", () => {
     for (const wire of ["u32be", "varint", "lf"] as const satisfies ReadonlyArray<Wire>) {
       for (const size of [1, 127, 128, 70_000]) {
         const messages = Array.from({ length: 5 }, (_, i) => String(i).padEnd(size, "x"))
-        const bytes = Buffer.concat(chunksOf(messages, wire))
+        const bytes = Buffer.concat(chunksOf(messages, "lines", wire))
         assert.strictEqual(digest(payloadsOf(bytes, wire)), digest(messages))
       }
     }

@@ -7,8 +7,8 @@ export interface Message {
   readonly ok: boolean
 }
 
-/** Payloads of u32be and varint frames, lines of text, lines of JSON. */
-export type Kind = "frames" | "lines" | "json"
+/** Payloads of u32be and varint frames, lines of text, lines that are JSON objects, lines that are JSON strings. */
+export type Kind = "frames" | "lines" | "json" | "strings"
 
 /** How frames are told apart. */
 export type Wire = "u32be" | "varint" | "lf"
@@ -67,8 +67,9 @@ const framed: Readonly<Record<Wire, (payload: Uint8Array) => ReadonlyArray<Uint8
 }
 
 /** In chunks of 64 KiB, each in memory of its own, as sockets give them. */
-export const chunksOf = (messages: ReadonlyArray<unknown>, wire: Wire): ReadonlyArray<Buffer> => {
-  const all = Buffer.concat(messages.flatMap((message) => framed[wire](bytesOf(message))))
+export const chunksOf = (messages: ReadonlyArray<unknown>, kind: Kind, wire: Wire): ReadonlyArray<Buffer> => {
+  const payload = kind === "strings" ? (message: unknown) => utf8(JSON.stringify(message)) : bytesOf
+  const all = Buffer.concat(messages.flatMap((message) => framed[wire](payload(message))))
   const chunks: Array<Buffer> = []
   for (let at = 0; at < all.length; at += chunkSize) {
     chunks.push(Buffer.from(new Uint8Array(all.subarray(at, at + chunkSize)).buffer))
@@ -102,5 +103,6 @@ export const payloadsOf = (bytes: Buffer, wire: Wire): ReadonlyArray<Uint8Array>
 export const messagesOf = (kind: Kind, size: number): ReadonlyArray<unknown> =>
   Array.from({ length: Math.floor(wireBytes / (size + 4)) }, () => {
     if (kind === "json") return messageOf(size)
+    if (kind === "strings") return word(size - 2)
     return kind === "lines" ? word(size) : Uint8Array.from({ length: size }, () => random(256))
   })

@@ -180,6 +180,12 @@ export const uncheckedJson = Codec.transform(
 
 const fromJson = Schema.decodeUnknownSync(Schema.toCodecJson(Message))
 
+const splitAndParse = split((lines) => lines.map((line): unknown => JSON.parse(line)))
+
+const uncheckedNdjson = effect((stream) =>
+  Stream.fromChannel(Channel.pipeTo(Stream.toChannel(stream), Ndjson.decode()))
+)
+
 export const decoders: Readonly<Record<string, Readonly<Record<string, DecoderPeer>>>> = {
   frames: {
     subarray,
@@ -196,14 +202,18 @@ export const decoders: Readonly<Record<string, Readonly<Record<string, DecoderPe
     split2: throughStream("lf", split2),
     "effect splitLines": effect((stream) => Stream.splitLines(Stream.decodeText(stream)))
   },
+  strings: {
+    "split and parse": splitAndParse,
+    framewire: framewire(Codec.json(Schema.String)(Lines.make()), "lf"),
+    "effect Ndjson": effect((stream) => Stream.pipeThroughChannelOrFail(stream, Ndjson.decodeSchema(Schema.String)())),
+    "effect Ndjson unchecked": uncheckedNdjson
+  },
   json: {
-    "split and parse": split((lines) => lines.map((line): unknown => JSON.parse(line))),
+    "split and parse": splitAndParse,
     "split, parse and schema": split((lines) => lines.map((line): unknown => fromJson(JSON.parse(line)))),
     framewire: framewire(Codec.json(Message)(Lines.make()), "lf"),
     "framewire unchecked": framewire(uncheckedJson, "lf"),
     "effect Ndjson": effect((stream) => Stream.pipeThroughChannelOrFail(stream, Ndjson.decodeSchema(Message)())),
-    "effect Ndjson unchecked": effect((stream) =>
-      Stream.fromChannel(Channel.pipeTo(Stream.toChannel(stream), Ndjson.decode()))
-    )
+    "effect Ndjson unchecked": uncheckedNdjson
   }
 }

@@ -29,7 +29,7 @@ let seen = 0
 
 const decoding = (): Job => {
   const { run, wire } = peerOf(decoders)
-  const chunks = chunksOf(messages, wire)
+  const chunks = chunksOf(messages, kind as Kind, wire)
   const counting: Sink = {
     frame: () => void seen++,
     batch: (frames) => void (seen += frames.length),

@@ -43,6 +43,8 @@ export const chromium = (): Peer => find("chromium", ["--version"], /^Chromium \
 
 export const logger = (): Peer => find("logger", ["--help"], /--octet-count/, "bsdutils")
 
+export const script = (): Peer => find("script", ["--version"], /^script from util-linux /, "bsdutils")
+
 export const redis = (): Peer => find("redis-cli", ["--version"], /^redis-cli /, "redis-tools")
 
 export const haproxy = (): Peer => find("haproxy", ["-v"], /^HAProxy version/, "haproxy")
@@ -50,3 +52,12 @@ export const haproxy = (): Peer => find("haproxy", ["-v"], /^HAProxy version/, "
 export const psql = (): Peer => find("psql", ["--version"], /^psql \(PostgreSQL\) /, "postgresql-client")
 
 export const socketActivate = (): Peer => find("systemd-socket-activate", ["--version"], /^systemd \d+/, "systemd")
+
+export const postgresql = (): Peer =>
+  find("sh", ["-c", "ls /usr/lib/postgresql/*/bin/postgres || command -v postgres"], /postgres$/m, "postgresql")
+
+export const curl = (): Peer => find("curl", ["--version"], /^Protocols: .*\bsmtp\b/m, "curl")
+
+export const memcached = (): Peer => find("memcstat", ["--version"], /libmemcached/, "libmemcached-tools")
+
+export const mllp = (): Peer => find("mllp_send", ["--version"], /^\d/, "python3-hl7")

@@ -19,6 +19,7 @@ export interface Ended {
 }
 
 export interface Process {
+  readonly pid: number
   readonly write: (data: string | Uint8Array) => Effect.Effect<void>
   /** Ends its standard input. */
   readonly end: Effect.Effect<void>
@@ -77,6 +78,7 @@ export const start = (
     stdin.on("error", () => {})
 
     return {
+      pid: child.pid ?? -1,
       write: (data) => Effect.sync(() => void stdin.write(data)),
       end: Effect.sync(() => void stdin.end()),
       closeOutput: Effect.sync(() => void output.destroy()),

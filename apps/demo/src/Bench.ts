@@ -14,8 +14,9 @@ const variants = 16
 const inFlightBytes = 268_435_456
 const patience = "5 seconds"
 
+const option = Options.of("bench")
 const number = (name: string, fallback: number, description: string) =>
-  Flag.Int(name).pipe(Flag.withMetavar("N"), Flag.withDescription(description), Flag.withDefault(fallback))
+  option.int(name, { metavar: "N", description, fallback })
 
 const flags = {
   address: Options.address,
@@ -23,16 +24,14 @@ const flags = {
   connections: number("connections", 10, "Connections, 1 to 10000"),
   depth: number("depth", 1, "Frames in flight on each, 1 to 10000"),
   size: number("size", 64, "Bytes of a frame's payload"),
-  rate: Flag.Int("rate").pipe(
-    Flag.withMetavar("N"),
-    Flag.withDescription(
+  rate: option.int("rate", {
+    metavar: "N",
+    description:
       "Frames a second in all, whatever the server does, instead of one for each answer: a frame's latency counts from " +
-        "when it was due. At most 10000 are in flight on a connection, --depth does not matter"
-    ),
-    Flag.optional
-  ),
+      "when it was due. At most 10000 are in flight on a connection, --depth does not matter"
+  }).pipe(Flag.optional),
   duration: number("duration", 10, "Seconds that are measured, 1 to 3600; a warm-up of one second comes before"),
-  json: Flag.Boolean("json").pipe(Flag.withDescription("One JSON object, for programs"), Flag.withDefault(false))
+  json: option.toggle("json", { description: "One JSON object, for programs", fallback: false })
 }
 
 const micros = (value: number) =>

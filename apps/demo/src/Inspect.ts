@@ -17,15 +17,12 @@ const file = Argument.String("file").pipe(
   Argument.withDescription("The bytes to decode; standard input without it"),
   Argument.optional
 )
-const json = Flag.Boolean("json").pipe(
-  Flag.withDescription("One JSON object a line, for programs"),
-  Flag.withDefault(false)
-)
-const chunks = Flag.Int("chunks").pipe(
-  Flag.withMetavar("N"),
-  Flag.withDescription("Cut the input into chunks of N bytes; the frames must not change"),
-  Flag.optional
-)
+const option = Options.of("inspect")
+const json = option.toggle("json", { description: "One JSON object a line, for programs", fallback: false })
+const chunks = option.int("chunks", {
+  metavar: "N",
+  description: "Cut the input into chunks of N bytes; the frames must not change"
+})
 
 interface Frame {
   readonly frame: Uint8Array
@@ -49,7 +46,7 @@ const cut = (size: number) => (chunk: Uint8Array) =>
 
 export const inspect = Command.make(
   "inspect",
-  { file, framing: Options.framing, json, chunks },
+  { file, framing: Options.framing, json, chunks: Flag.optional(chunks) },
   Effect.fnUntraced(function*(options) {
     const framing = yield* Options.parseFraming(options.framing)
     const size = Option.getOrUndefined(options.chunks)

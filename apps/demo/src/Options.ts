@@ -1,4 +1,5 @@
-// The options that several commands share.
+// How options are made, and those that several commands share. The command line is before the environment, that is before
+// the default; the help of each option names all three.
 import { Address } from "@framewire/core"
 import { FramingSpec } from "@framewire/framing"
 import * as Argument from "effect/cli/Argument"
@@ -7,6 +8,36 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as CommandError from "./CommandError.ts"
+
+interface Said<A> {
+  readonly metavar?: string
+  readonly description: string
+  /** Without it the option is required, or made optional by who has it. */
+  readonly fallback?: A
+}
+
+/** The options of a command: FRAMEWIRE_COMMAND_NAME in the environment, FRAMEWIRE_NAME where commands share them. */
+export const of = (command?: string) => {
+  const option =
+    <A>(flag: (name: string) => Flag.Flag<A>, config: (name: string) => Config.Config<A>) =>
+    (name: string, { description, fallback, metavar }: Said<NoInfer<A>>): Flag.Flag<A> => {
+      const variable = ["framewire", ...command === undefined ? [] : [command], name].join("_").toUpperCase()
+      const shown = fallback === undefined || fallback === false ? "" : `${fallback}; `
+      const made = flag(name).pipe(
+        Flag.withDescription(`${description} [${shown}${variable}]`),
+        (self) => metavar === undefined ? self : Flag.withMetavar(self, metavar),
+        Flag.withFallbackConfig(config(variable))
+      )
+      return fallback === undefined ? made : Flag.withDefault(made, fallback)
+    }
+  return {
+    text: option(Flag.String, Config.NonEmptyString),
+    int: option(Flag.Int, Config.Int),
+    toggle: option(Flag.Boolean, Config.Boolean)
+  }
+}
+
+const shared = of()
 
 const perLine = 8
 
@@ -19,16 +50,21 @@ const listed = ([group, names]: readonly [string, ReadonlyArray<string>]): Reado
   )
 ]
 
-export const framing = Flag.String("framing").pipe(
-  Flag.withMetavar("SPEC"),
-  Flag.withDescription(
-    [
-      "How frames are told apart, NAME or NAME:OPTIONS, as in lines:crlf or u32be:limit=65536; or FRAMEWIRE_FRAMING",
-      ...Object.entries(FramingSpec.groups).flatMap(listed)
-    ].join("\n")
-  ),
-  Flag.withFallbackConfig(Config.String("FRAMEWIRE_FRAMING"))
-)
+export const framing = shared.text("framing", {
+  metavar: "SPEC",
+  description: [
+    "How frames are told apart, NAME or NAME:OPTIONS, as in lines:crlf or u32be:limit=65536:",
+    ...Object.entries(FramingSpec.groups).flatMap(listed),
+    "     "
+  ].join("\n")
+})
+
+export const listen = shared.text("listen", {
+  metavar: "HOST:PORT",
+  description: "Where the clients come; port 0 takes a free one"
+})
+
+export const to = shared.text("to", { metavar: "HOST:PORT", description: "The server" })
 
 export const address = Argument.String("address").pipe(
   Argument.withMetavar("HOST:PORT"),

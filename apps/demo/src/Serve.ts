@@ -3,28 +3,23 @@ import { NodeTransport } from "@framewire/core/node"
 import { Protocol } from "@framewire/framing"
 import { Server } from "@framewire/server"
 import * as Command from "effect/cli/Command"
-import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as CommandError from "./CommandError.ts"
 import * as Complaints from "./Complaints.ts"
+import * as Lifelog from "./Lifelog.ts"
 import * as Options from "./Options.ts"
 import { rooms } from "./rooms/Rooms.ts"
 
-const host = Flag.String("host").pipe(
-  Flag.withDescription("The address to listen on"),
-  Flag.withDefault("127.0.0.1")
-)
-const port = Flag.Int("port").pipe(
-  Flag.withDescription("The port to listen on; 0 takes a free one"),
-  Flag.withDefault(8888)
-)
-const delay = Flag.Int("delay").pipe(
-  Flag.withMetavar("MILLIS"),
-  Flag.withDescription("Wait before each echo, to see a drain"),
-  Flag.withDefault(0)
-)
+const option = Options.of("echo")
+const host = option.text("host", { description: "The address to listen on", fallback: "127.0.0.1" })
+const port = option.int("port", { description: "The port to listen on; 0 takes a free one", fallback: 8888 })
+const delay = option.int("delay", {
+  metavar: "MILLIS",
+  description: "Wait before each echo, to see a drain",
+  fallback: 0
+})
 
 const echo = Command.make(
   "echo",
@@ -34,6 +29,7 @@ const echo = Command.make(
       const framing = yield* Options.parseFraming(options.framing)
       if (!Address.isPort(options.port)) return yield* CommandError.usage(`--port: 0 to ${Address.maxPort}`)
       if (options.delay < 0) return yield* CommandError.usage("--delay: 0 ms or more")
+      yield* Lifelog.start
       const complaints = Complaints.make()
       const answer = options.delay > 0
         ? (frame: Uint8Array) => Effect.delay(Effect.succeed(frame), Duration.millis(options.delay))

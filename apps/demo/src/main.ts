@@ -1,15 +1,19 @@
+#!/usr/bin/env node
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Cause from "effect/Cause"
 import * as CliError from "effect/cli/CliError"
 import * as Command from "effect/cli/Command"
+import * as Config from "effect/Config"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+import * as References from "effect/References"
 import manifest from "../package.json" with { type: "json" }
-import { CommandError } from "./CommandError.ts"
+import * as CommandError from "./CommandError.ts"
 import { framewire } from "./Framewire.ts"
 import * as Usage from "./Usage.ts"
 
@@ -33,15 +37,28 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 const exitCode = (exit: Exit.Exit<unknown, unknown>): number => {
   if (Exit.isSuccess(exit)) return 0
   const error = Cause.squash(exit.cause)
-  if (error instanceof CommandError) return error.exitCode
+  if (error instanceof CommandError.CommandError) return error.exitCode
   if (CliError.isCliError(error)) return error._tag === "ShowHelp" && error.errors.length === 0 ? 0 : 2
   // A command for which a signal is the normal end has set its exit code.
   return Cause.hasInterruptsOnly(exit.cause) ? Number(process.exitCode ?? 130) : 1
 }
 
-Command.run(framewire, { version: manifest.version }).pipe(
+/** What FRAMEWIRE_LOG_LEVEL says, before which is --log-level. */
+const logLevel = Effect.gen(function*() {
+  const text = yield* Config.String("FRAMEWIRE_LOG_LEVEL").pipe(Config.withDefault("info"))
+  const level = LogLevel.values.find((level) => level.toLowerCase() === text.toLowerCase())
+  if (level !== undefined) return level
+  return yield* CommandError.usage(`FRAMEWIRE_LOG_LEVEL: expected one of ${LogLevel.values.join(" ").toLowerCase()}`)
+})
+
+const run = Command.run(framewire, { version: manifest.version })
+
+logLevel.pipe(
+  Effect.flatMap((level) => Effect.provideService(run, References.MinimumLogLevel, level)),
   Effect.tapError((error) =>
-    error instanceof CommandError && error.message !== "" ? Console.error(`framewire: ${error.message}`) : Effect.void
+    error instanceof CommandError.CommandError && error.message !== ""
+      ? Console.error(`framewire: ${error.message}`)
+      : Effect.void
   ),
   Effect.tapDefect((defect) => Console.error(defect)),
   // What is logged must not come between the lines that are the output.

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { spawnSync } from "node:child_process"
 import * as Command from "../../../tests/support/Command.ts"
+import * as Process from "../../../tests/support/Process.ts"
 import * as Socket from "../../../tests/support/Socket.ts"
 import * as Print from "../src/tap/Print.ts"
 
@@ -45,24 +46,20 @@ describe("the command", () => {
       assert.strictEqual(code, 2)
     }))
 
-  it.live("prints completions that bash can read, with every command", () =>
-    Effect.gen(function*() {
-      const { code, stdout } = yield* Command.run(["--completions", "bash"])
-      assert.strictEqual(code, 0)
-      for (const name of ["tour", "serve", "connect", "inspect", "tap", "replay", "bench"]) assert.include(stdout, name)
-      assert.strictEqual(spawnSync("bash", ["-n"], { input: stdout, encoding: "utf8" }).stderr, "")
-    }))
-
-  it.live("takes from the environment what is not said", () =>
-    Effect.gen(function*() {
-      const { code, stdout } = yield* Command.shell("echo a | FRAMEWIRE_FRAMING=lines \"$@\"", "inspect")
-      assert.deepStrictEqual([code, stdout], [0, "#1  offset 0  1 bytes  61  \"a\"\n"])
-      const said = yield* Command.shell("echo a | FRAMEWIRE_FRAMING=u8 \"$@\"", "inspect", "--framing", "lines")
-      assert.strictEqual(said.stdout, stdout)
-      const wrong = yield* Command.shell("echo a | FRAMEWIRE_FRAMING=nothing \"$@\"", "inspect")
-      assert.strictEqual(wrong.code, 2)
-      assert.match(wrong.stderr, /^framewire: --framing: expected one of /)
-    }))
+  it.live.each(["bash", "zsh", "fish", "powershell"])(
+    "prints completions for %s, with every command",
+    (shell) =>
+      Effect.gen(function*() {
+        const { code, stdout } = yield* Command.run(["--completions", shell])
+        assert.strictEqual(code, 0)
+        for (const name of ["tour", "serve", "rooms", "connect", "inspect", "tap", "replay", "bench", "framing"]) {
+          assert.include(stdout, name)
+        }
+        // The shells that are here read it.
+        const read = spawnSync(shell, ["-n"], { input: stdout, encoding: "utf8" })
+        if (read.error === undefined) assert.strictEqual(read.stderr, "")
+      })
+  )
 
   it.live("ends as if by SIGPIPE where nobody reads a tap any more", () =>
     Effect.gen(function*() {
@@ -81,21 +78,47 @@ describe("the command", () => {
       assert.strictEqual(stderr, "141\n")
     }))
 
-  it.live("logs on standard error, and only as much as --log-level says", () =>
+  it.live("logs lives on standard error where --log-level or its variable says debug; the flag is before it", () =>
     Effect.gen(function*() {
-      const log = Effect.fnUntraced(function*(...args: ReadonlyArray<string>) {
-        const server = yield* Command.start("serve", "echo", "--framing", "lines:limit=1", "--port", "0", ...args)
+      const log = Effect.fnUntraced(function*(variable: string, ...args: ReadonlyArray<string>) {
+        const server = yield* Process.start("env", [
+          variable,
+          process.execPath,
+          "--conditions=@framewire/source",
+          "apps/demo/src/main.ts",
+          "serve",
+          "echo",
+          "--framing",
+          "lines",
+          "--port",
+          "0",
+          ...args
+        ])
         const [, port] = yield* server.printed(/listening 127\.0\.0\.1:(\d+)/)
         const client = yield* Socket.connect(Number(port))
-        yield* client.write("too long\n")
+        yield* client.write("hello\n")
+        yield* client.end
         yield* client.ended
         yield* server.signal("SIGTERM")
-        const { stdout } = yield* server.ended
+        const { stderr, stdout } = yield* server.ended
         assert.strictEqual(stdout.split("\n").length, 2, stdout)
+        return Array.from(stderr.matchAll(/DEBUG .* (\w+ -> \w+)/g), ([, step]) => step)
       })
-      yield* log()
-      yield* log("--log-level", "all")
-      assert.strictEqual((yield* Command.run(["tour", "--log-level", "loud"])).code, 2)
+      const [none, both, flag, variable] = yield* Effect.all(
+        [
+          log("A=1"),
+          log("FRAMEWIRE_LOG_LEVEL=debug", "--log-level", "info"),
+          log("A=1", "--log-level", "debug"),
+          log("FRAMEWIRE_LOG_LEVEL=Debug")
+        ],
+        { concurrency: 2 }
+      )
+      assert.deepStrictEqual([none, both], [[], []])
+      const steps = ["new -> Open", "Open -> ReadClosed", "ReadClosed -> Closing", "Closing -> Closed"]
+      for (const logged of [flag, variable]) assert.includeMembers(logged, steps)
+      const wrong = yield* Command.shell("FRAMEWIRE_LOG_LEVEL=loud \"$@\"", "tour")
+      assert.match(wrong.stderr, /^framewire: FRAMEWIRE_LOG_LEVEL: expected one of all .* none\n$/)
+      assert.deepStrictEqual([wrong.code, (yield* Command.run(["tour", "--log-level", "loud"])).code], [2, 2])
     }))
 
   it("has colours for a terminal alone", () => {

@@ -1,13 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type { Socket as NodeSocket } from "node:net"
-import { chromium, type Locator } from "playwright-core"
 import * as Command from "../../../tests/support/Command.ts"
 import * as Peer from "../../../tests/support/Peer.ts"
 import * as Socket from "../../../tests/support/Socket.ts"
-
-/** FRAMEWIRE_SCREENSHOTS=DIR keeps what the page looks like there. */
-const screenshots = process.env["FRAMEWIRE_SCREENSHOTS"]
+import * as Browser from "./support/Browser.ts"
 
 /** A tap with a page, before a server that echoes, and resets at "reset". */
 const start = Effect.fnUntraced(function*(...args: ReadonlyArray<string>) {
@@ -21,23 +18,39 @@ const start = Effect.fnUntraced(function*(...args: ReadonlyArray<string>) {
   return { ...tap, port: Number(at), page: String(page) }
 })
 
+const get = (url: string) =>
+  Effect.promise(async () => {
+    const { headers, text } = await fetch(url).then(async (it) => ({ headers: it.headers, text: await it.text() }))
+    return { headers, text }
+  })
+
 const statusOf = (url: string, init?: RequestInit) =>
   Effect.promise(() => fetch(url, init).then(({ status }) => status))
 
 describe("the page of a tap", () => {
-  it.live("is one file that allows no script but its own, and nothing from elsewhere", () =>
+  it.live("allows no script but its own, and nothing from elsewhere", () =>
     Effect.gen(function*() {
       const { page } = yield* start("--framing", "lines")
-      const response = yield* Effect.promise(() => fetch(page))
-      const policy = response.headers.get("content-security-policy") ?? ""
-      assert.match(policy, /^default-src 'none'; script-src 'sha256-[\w+/]{43}='; style-src 'sha256-[\w+/]{43}=';/)
-      const html = yield* Effect.promise(() => response.text())
-      assert.notMatch(
-        html,
-        /<(?:script|link|img|iframe)[^>]+(?:src|href)=|innerHTML|insertAdjacent|document\.write|\beval\b/
+      const { headers, text: html } = yield* get(page)
+      assert.match(
+        headers.get("content-security-policy") ?? "",
+        /^default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'/
       )
+      const named = Array.from(html.matchAll(/(?:src|href)="([^"]+)"/g), ([, path]) => path)
+      assert.deepStrictEqual(named, ["/page.css", "/page.js"])
+      const seen = new Set(["/page.js"])
+      for (const path of seen) {
+        const { headers, text } = yield* get(page + path)
+        assert.match(headers.get("content-type") ?? "", /^text\/javascript/)
+        assert.notMatch(
+          text,
+          /innerHTML|insertAdjacent|document\.write|\beval\b|new Function|https?:(?!\/\/www\.w3\.org\/2000\/svg)/
+        )
+        for (const [, name] of text.matchAll(/ from "\.(\/[^"]+)"/g)) seen.add(String(name))
+      }
+      assert.strictEqual(seen.size, 7)
       assert.strictEqual(yield* statusOf(`${page}/other`), 404)
-      assert.strictEqual(yield* statusOf(page, { method: "POST" }), 405)
+      assert.strictEqual(yield* statusOf(page, { method: "POST" }), 404)
     }))
 
   it.live("is for this host alone: a name that only leads here is refused", () =>
@@ -76,38 +89,21 @@ describe("the page of a tap", () => {
 
 const peer = Peer.chromium()
 
-/** A page in a browser. */
-const browse = Effect.fnUntraced(function*(url: string, colorScheme: "light" | "dark" = "light") {
-  const browser = yield* Effect.acquireRelease(
-    // Its sandbox needs rights that root in a container has not.
-    Effect.promise(() => chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] })),
-    (browser) => Effect.promise(() => browser.close())
-  )
-  const page = yield* Effect.promise(() => browser.newPage({ colorScheme, viewport: { width: 1280, height: 860 } }))
-  yield* Effect.promise(() => page.goto(url))
-  return page
-})
-
-const visible = (locator: Locator) => Effect.promise(() => locator.waitFor({ state: "visible", timeout: 10_000 }))
-const hidden = (locator: Locator) => Effect.promise(() => locator.waitFor({ state: "hidden", timeout: 10_000 }))
-
 describe.skipIf(peer.skipped)(`the page in Chromium${peer.note}`, () => {
   it.live("shows a frame, its bytes by field, and what a filter leaves; the keyboard is enough", () =>
     Effect.gen(function*() {
       const tap = yield* start("--framing", "u16be")
-      const page = yield* browse(tap.page)
-      const complaints: Array<string> = []
-      page.on("console", (message) => complaints.push(message.text()))
-      page.on("pageerror", (error) => complaints.push(error.message))
+      const page = yield* Browser.open(tap.page)
+      const complaints = Browser.complaints(page)
       const client = yield* Socket.connect(tap.port)
       yield* client.write("\0\x05hello\0\x05world")
       const frames = page.locator("#frames li")
-      yield* visible(frames.filter({ hasText: "#1 -> 1  7 B  ..hello" }))
-      yield* visible(frames.filter({ hasText: "#1 <- 2  7 B  ..world" }))
+      yield* Browser.visible(frames.filter({ hasText: "#1 -> 1  7 B  ..hello" }))
+      yield* Browser.visible(frames.filter({ hasText: "#1 <- 2  7 B  ..world" }))
 
       yield* Effect.promise(() => page.keyboard.press("j"))
       const detail = page.locator("#detail")
-      yield* visible(detail.getByText("7 bytes at 0 of the client's stream"))
+      yield* Browser.visible(detail.getByText("7 bytes at 0 of the client's stream"))
       assert.strictEqual(
         yield* Effect.promise(() => detail.locator(".header").allTextContents().then((all) => all.join("|"))),
         " header |00|05|.|."
@@ -116,27 +112,24 @@ describe.skipIf(peer.skipped)(`the page in Chromium${peer.note}`, () => {
         yield* Effect.promise(() => detail.locator(".payload").allTextContents().then((all) => all.join("|"))),
         " payload |68|65|6c|6c|6f|h|e|l|l|o"
       )
-      if (screenshots !== undefined) {
-        yield* Effect.sleep("1500 millis")
-        yield* Effect.promise(() => page.screenshot({ path: `${screenshots}/tap-light.png` }))
-      }
+      yield* Browser.screenshot(page, "tap-light")
 
       yield* Effect.promise(() => page.keyboard.press("/"))
       yield* Effect.promise(() => page.keyboard.type("world"))
-      yield* hidden(frames.filter({ hasText: "hello" }).first())
+      yield* Browser.hidden(frames.filter({ hasText: "hello" }).first())
       assert.strictEqual(yield* Effect.promise(() => frames.filter({ visible: true }).count()), 2)
       yield* Effect.promise(() => page.keyboard.press("Escape"))
-      yield* visible(frames.filter({ hasText: "hello" }).first())
+      yield* Browser.visible(frames.filter({ hasText: "hello" }).first())
 
       yield* Effect.promise(() => page.keyboard.press("p"))
       yield* client.write("\0\x05later")
       yield* tap.printed(/<- 3 /)
       // Lives are shown still, and what is shown of this one comes behind that frame.
       yield* Socket.connect(tap.port)
-      yield* visible(page.locator("#connections li").filter({ hasText: "#2 " }))
+      yield* Browser.visible(page.locator("#connections li").filter({ hasText: "#2 " }))
       yield* Effect.promise(() => page.keyboard.press("p"))
       yield* client.write("\0\x04last")
-      yield* visible(frames.filter({ hasText: "<- 4" }))
+      yield* Browser.visible(frames.filter({ hasText: "<- 4" }))
       assert.strictEqual(yield* Effect.promise(() => frames.filter({ hasText: "later" }).count()), 0)
       assert.deepStrictEqual(complaints, [])
     }))
@@ -144,7 +137,7 @@ describe.skipIf(peer.skipped)(`the page in Chromium${peer.note}`, () => {
   it.live("shows each life: a reset as reset, a close as closed, with its reason", () =>
     Effect.gen(function*() {
       const tap = yield* start("--framing", "lines")
-      const page = yield* browse(tap.page, "dark")
+      const page = yield* Browser.open(tap.page, "dark")
       const one = yield* Socket.connect(tap.port)
       yield* one.write("reset\n")
       yield* one.ended
@@ -157,29 +150,26 @@ describe.skipIf(peer.skipped)(`the page in Chromium${peer.note}`, () => {
       yield* three.write("still here\n")
       const now = (id: number) =>
         page.locator("#connections li").filter({ hasText: `#${id} ` }).locator("[aria-current]")
-      yield* visible(now(1).filter({ hasText: /^reset$/ }))
-      yield* visible(page.getByText("client reset by the tap, server reset by it"))
-      yield* visible(now(2).filter({ hasText: /^closed$/ }))
-      yield* visible(now(3).filter({ hasText: /^open$/ }))
-      if (screenshots !== undefined) {
-        yield* Effect.promise(() => page.keyboard.press("j"))
-        yield* Effect.sleep("1500 millis")
-        yield* Effect.promise(() => page.screenshot({ path: `${screenshots}/tap-dark.png` }))
-      }
+      yield* Browser.visible(now(1).filter({ hasText: /^reset$/ }))
+      yield* Browser.visible(page.getByText("client reset by the tap, server reset by it"))
+      yield* Browser.visible(now(2).filter({ hasText: /^closed$/ }))
+      yield* Browser.visible(now(3).filter({ hasText: /^open$/ }))
+      yield* Effect.promise(() => page.keyboard.press("j"))
+      yield* Browser.screenshot(page, "tap-dark")
     }))
 
   it.live("shows a script in a frame as text, and runs nothing of it", () =>
     Effect.gen(function*() {
       const tap = yield* start("--framing", "lines")
-      const page = yield* browse(tap.page)
+      const page = yield* Browser.open(tap.page)
       const client = yield* Socket.connect(tap.port)
       const bad = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
       yield* client.write(`${bad}\n`)
       const row = page.locator("#frames li").first()
-      yield* visible(row)
+      yield* Browser.visible(row)
       yield* Effect.promise(() => row.click())
       assert.include(yield* Effect.promise(() => row.textContent()), "<img src=x onerror=")
-      yield* visible(page.locator("#detail").getByText("of the client's stream"))
+      yield* Browser.visible(page.locator("#detail").getByText("of the client's stream"))
       assert.strictEqual(yield* Effect.promise(() => page.title()), "framewire tap")
       assert.strictEqual(yield* Effect.promise(() => page.locator("img, main script").count()), 0)
     }))
@@ -187,13 +177,13 @@ describe.skipIf(peer.skipped)(`the page in Chromium${peer.note}`, () => {
   it.live("stays bounded: of 3000 frames it keeps 1000", () =>
     Effect.gen(function*() {
       const tap = yield* start("--framing", "lines", "--frames", "100000")
-      const page = yield* browse(tap.page)
+      const page = yield* Browser.open(tap.page)
       const client = yield* Socket.connect(tap.port)
       for (let i = 0; i < 30; i++) {
         yield* client.write(`${i}\n`.repeat(50))
         yield* Effect.sleep("20 millis")
       }
-      yield* visible(page.locator("#frames li").filter({ hasText: "<- 1500 " }))
+      yield* Browser.visible(page.locator("#frames li").filter({ hasText: "<- 1500 " }))
       assert.strictEqual(yield* Effect.promise(() => page.locator("#frames li").count()), 1000)
     }))
 })

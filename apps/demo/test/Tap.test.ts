@@ -1,15 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type Codec, LengthPrefixed } from "@framewire/framing"
 import * as Effect from "effect/Effect"
-import * as PubSub from "effect/PubSub"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import type { Socket as NodeSocket } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Command from "../../../tests/support/Command.ts"
 import * as Socket from "../../../tests/support/Socket.ts"
-import type * as TapEvent from "../src/tap/TapEvent.ts"
-import { Watch, Watcher } from "../src/tap/Watcher.ts"
+import * as Hub from "../src/tap/Hub.ts"
+import { Watch } from "../src/tap/Watch.ts"
+import { Watcher } from "../src/tap/Watcher.ts"
 
 const folder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "framewire-tap-"))),
@@ -230,9 +230,9 @@ describe("what a tap holds", () => {
   /** A watch, and the errors that it tells. */
   const make = Effect.fnUntraced(function*(known: Codec.Framing | undefined) {
     const errors: Array<string> = []
-    const events = yield* PubSub.sliding<TapEvent.TapEvent>(1)
-    const tell: TapEvent.Hub["tell"] = (seen) => void (seen._tag === "Trouble" && errors.push(seen.error))
-    return { errors, watch: new Watch({ events, tell }, known, 100) }
+    const hub = yield* Hub.make
+    const tell: Hub.Hub["tell"] = (seen) => void (seen._tag === "Trouble" && errors.push(seen.error))
+    return { errors, watch: new Watch({ ...hub, tell }, known, 100) }
   })
   const unfinished = Buffer.concat([Uint8Array.of(0, 0x80, 0, 0), Buffer.alloc(8_000_000)])
 

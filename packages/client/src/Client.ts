@@ -18,6 +18,7 @@ import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { Heartbeat } from "./Heartbeat.ts"
 import * as Cell from "./internal/Cell.ts"
+import { checkClient } from "./internal/checkOptions.ts"
 import { dial } from "./internal/dial.ts"
 import * as Pushes from "./internal/Pushes.ts"
 import { refuse } from "./internal/Ticket.ts"
@@ -220,6 +221,7 @@ export const connect: {
   Transport.Transport | Scope.Scope
 > =>
   Effect.gen(function*() {
+    checkClient(options)
     const status = yield* Cell.make({ _tag: "Connecting", attempt: 1, failure: undefined })
     const pushes = yield* Pushes.make<P>(options)
     const line = yield* dial(spoken, address, options, {

@@ -9,7 +9,7 @@
  *
  * @since 0.1.0
  */
-import type { Connection } from "@framewire/core"
+import { type Connection, InvalidOption } from "@framewire/core"
 import * as Duration from "effect/Duration"
 
 /**
@@ -45,6 +45,7 @@ export interface Heartbeat<out Req> {
 export const keepAlive = (
   options: { readonly interval?: Duration.Input; readonly misses?: number } = {}
 ): Connection.KeepAlive => {
+  InvalidOption.check(options, { interval: InvalidOption.duration, misses: InvalidOption.whole(1) })
   const interval = Duration.fromInputUnsafe(options.interval ?? "25 seconds")
   return { idle: interval, interval, count: Math.max(1, (options.misses ?? 2) - 1) }
 }

@@ -18,6 +18,7 @@ import * as Layer from "effect/Layer"
 import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import type * as Scope from "effect/Scope"
 import type { Client, Spoken } from "./Client.ts"
+import { checkPool } from "./internal/checkOptions.ts"
 import type { Attempted } from "./internal/keep.ts"
 import { keptClient, type KeptOptions } from "./internal/keptClient.ts"
 import * as Pushes from "./internal/Pushes.ts"
@@ -99,6 +100,7 @@ export const make = <Req, Res, Err = never, P = never, Hello = never, Agreed = n
   options: PoolOptions<Req, Res, Err, P> = {}
 ): Effect.Effect<Client<Req, Res, Err, P>, never, Transport.Transport | Scope.Scope> =>
   Effect.gen(function*() {
+    checkPool(options)
     const { maxFailures = 5, ejectionTime = "30 seconds", size = 4 } = options
     const isOne = !("length" in endpoints) || endpoints.length === 1
     const pushes = yield* Pushes.make<P>(options)

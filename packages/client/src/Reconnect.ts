@@ -19,6 +19,7 @@ import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { Client, ClientOptions, Requests, Spoken } from "./Client.ts"
+import { checkReconnect } from "./internal/checkOptions.ts"
 import { keptClient } from "./internal/keptClient.ts"
 import { oneLine } from "./internal/oneLine.ts"
 import * as Pushes from "./internal/Pushes.ts"
@@ -113,6 +114,7 @@ export const make = <Req, Res, Err = never, P = never, Hello = never, Agreed = n
   options: ReconnectOptions<Req, Res, Err, P> = {}
 ): Effect.Effect<Client<Req, Res, Err, P>, never, Transport.Transport | Scope.Scope> =>
   Effect.gen(function*() {
+    checkReconnect(options)
     const pushes = yield* Pushes.make<P>(options)
     const settings = oneLine(options, options.schedule ?? schedule)
     return { ...yield* keptClient(spoken, endpoints, options, settings, pushes), pushes: pushes.stream }

@@ -10,6 +10,7 @@
  *
  * @since 0.1.0
  */
+import { InvalidOption } from "@framewire/core"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
@@ -44,6 +45,8 @@ export interface RetryBudgetOptions {
   readonly reserve?: number
 }
 
+const amount = InvalidOption.number(0)
+
 /**
  * A full budget.
  *
@@ -53,6 +56,7 @@ export interface RetryBudgetOptions {
 export const make = (options: RetryBudgetOptions = {}): Effect.Effect<RetryBudget> =>
   Effect.clockWith((clock) =>
     Effect.sync(() => {
+      InvalidOption.check(options, { ratio: amount, perSecond: amount, reserve: amount })
       const { perSecond = 10, ratio = 0.2, reserve = 100 } = options
       let left = reserve
       let since = clock.currentTimeMillisUnsafe()
@@ -135,6 +139,7 @@ const threeTimes = Schedule.upTo(schedule, { times: 3 })
 export const hedge =
   (budget: RetryBudget, after: Duration.Input) =>
   <A, E, R>(idempotent: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+    InvalidOption.check({ after }, { after: InvalidOption.duration })
     const second = Effect.flatMap(
       Effect.delay(budget.withdraw, after),
       (may) => may ? Effect.catchCause(idempotent, () => Effect.never) : Effect.never

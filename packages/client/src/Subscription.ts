@@ -17,6 +17,7 @@ import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Client, Requests, Spoken } from "./Client.ts"
+import { checkReconnect } from "./internal/checkOptions.ts"
 import * as defaults from "./internal/defaults.ts"
 import { keptClient } from "./internal/keptClient.ts"
 import { oneLine } from "./internal/oneLine.ts"
@@ -97,6 +98,7 @@ export const make = <Req, Res, Err = never, P = never, Hello = never, Agreed = n
   options: SubscriptionOptions<NoInfer<Req>, NoInfer<Res>, NoInfer<Err>, NoInfer<P>>
 ): Effect.Effect<Subscription<Req, Res, Err, P>, never, Transport.Transport | Scope.Scope> =>
   Effect.gen(function*() {
+    checkReconnect(options)
     const { maxPushes = defaults.maxPushes, subscribe } = options
     // One place more, which only a gap takes.
     const queue = yield* Queue.make<Event<P>, Cause.Done>({ capacity: maxPushes + 1, strategy: "dropping" })

@@ -22,9 +22,11 @@ import * as SocketServer from "effect/socket/SocketServer"
 import * as Address from "./Address.ts"
 import type { Connection, ConnectionOptions } from "./Connection.ts"
 import * as Acceptor from "./internal/Acceptor.ts"
+import { checkConnect } from "./internal/checkOptions.ts"
 import * as Outbox from "./internal/Outbox.ts"
 import * as socketTls from "./internal/socketTls.ts"
 import * as WireConnection from "./internal/WireConnection.ts"
+import { check, duration } from "./InvalidOption.ts"
 import type { LifecycleEvent } from "./Lifecycle.ts"
 import type { Listener } from "./Listener.ts"
 import { ConnectError, type HandshakeError, ReceiveError, SendError } from "./TransportError.ts"
@@ -54,6 +56,8 @@ interface Link {
   /** What pull says after we closed it. */
   ended: Socket.SocketError
 }
+
+const checkSocket = (options: SocketOptions | undefined): void => check(options, { writeTimeout: duration })
 
 const linkOf = (connection: Connection, side: Side, { writeTimeout = "30 seconds" }: SocketOptions = {}): Link => ({
   connection,
@@ -122,6 +126,7 @@ export const toSocket = (
   dial: Effect.Effect<Connection, ConnectError | HandshakeError, Scope.Scope>,
   options?: SocketOptions
 ): Socket.Socket => {
+  checkSocket(options)
   const opened = Effect.mapError(dial, (cause) => {
     const kind = cause.reason._tag === "TimedOut" ? "Timeout" : "Unknown"
     return errorOf(new Socket.SocketOpenError({ kind, cause }))
@@ -161,6 +166,7 @@ export const toSocket = (
  * @since 0.1.0
  */
 export const fromAccepted = (connection: Connection, options?: SocketOptions): Socket.Socket => {
+  checkSocket(options)
   const link = linkOf(connection, "accepted", options)
   return Socket.make({
     reader: Effect.acquireRelease(Effect.succeed(readerOf(link)), () => connection.close()),
@@ -198,8 +204,9 @@ const isQuiet = (cause: Cause.Cause<unknown>): boolean =>
 export const toSocketServer = (
   listener: Listener,
   options?: SocketOptions
-): Effect.Effect<SocketServer.SocketServer["Service"], SocketServer.SocketServerError> =>
-  Effect.fromResult(Address.toSocketAddress(listener.address)).pipe(
+): Effect.Effect<SocketServer.SocketServer["Service"], SocketServer.SocketServerError> => {
+  checkSocket(options)
+  return Effect.fromResult(Address.toSocketAddress(listener.address)).pipe(
     Effect.mapError((cause) =>
       new SocketServer.SocketServerError({ reason: new SocketServer.SocketServerOpenError({ cause }) })
     ),
@@ -219,6 +226,7 @@ export const toSocketServer = (
       })
     )
   )
+}
 
 /**
  * What a `Socket` does not say of itself.
@@ -275,6 +283,7 @@ export const fromSocket = (
 ): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.uninterruptibleMask((restore) => {
+      checkConnect(options)
       const reading = Scope.makeUnsafe()
       const writing = Scope.makeUnsafe()
       return Effect.gen(function*() {

@@ -12,6 +12,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Address } from "./Address.ts"
 import type { Connection, ConnectionOptions } from "./Connection.ts"
+import { checkConnect } from "./internal/checkOptions.ts"
 import type { LifecycleEvent } from "./Lifecycle.ts"
 import type { Listener, ListenOptions } from "./Listener.ts"
 import type * as Tls from "./Tls.ts"
@@ -82,7 +83,8 @@ export class Transport extends Context.Service<Transport, {
  * Creates a socket, binds it and listens.
  *
  * **Errors**: `ListenError`, with the reason `AddressInUse`, `AddressNotAvailable`, `PermissionDenied`, `InvalidAddress`,
- * `NameNotFound`, `ResolverUnavailable`, `ResourceExhausted`, `InvalidTls` or `Unknown`.
+ * `NameNotFound`, `ResolverUnavailable`, `ResourceExhausted`, `InvalidTls` or `Unknown`. An option that cannot be is a defect,
+ * `InvalidOption`.
  *
  * @category operations
  * @since 0.1.0
@@ -99,7 +101,7 @@ export const listen = (
  * **Errors**: `ConnectError`, with the reason `ConnectionRefused`, `TimedOut`, `Unreachable`, `NameNotFound`,
  * `ResolverUnavailable`, `AddressNotAvailable`, `AddressInUse`, `PermissionDenied`, `InvalidAddress`,
  * `ConnectionReset`, `ResourceExhausted` or `Unknown`. Of a name with several addresses `attempts` has each that was
- * tried, in order.
+ * tried, in order. An option that cannot be is a defect, `InvalidOption`.
  *
  * @category operations
  * @since 0.1.0
@@ -123,6 +125,15 @@ export function connect(
 export function connect(address: Address, options?: ConnectOptions) {
   return Effect.flatMap(Transport, (transport) => transport.connect(address, options))
 }
+
+/**
+ * Throws `InvalidOption` for what `connect` would refuse: for who is given the options now and connects later, where nobody would
+ * see its defect.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const checkConnectOptions: (options: ConnectOptions) => void = checkConnect
 
 /**
  * Every change of state of every connection of the transport, from the subscription on.

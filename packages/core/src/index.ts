@@ -40,6 +40,13 @@ export * as EffectSocket from "./EffectSocket.ts"
 export * as HandshakeReason from "./HandshakeReason.ts"
 
 /**
+ * Options that cannot work, refused where something is built of them.
+ *
+ * @since 0.1.0
+ */
+export * as InvalidOption from "./InvalidOption.ts"
+
+/**
  * What happens to the connections of a transport, as one stream.
  *
  * @since 0.1.0

@@ -81,10 +81,10 @@ export const make = (framing: Framing, options: CheckedOptions): Framing => {
 
   const checked = transform(
     framing,
-    (frame, offset) => {
+    (frame) => {
       const size = frame.length - width
       if (size < 0) {
-        throw rejected(offset, new InvalidLength({ detail: `${frame.length}, and the checksum takes ${width}` }))
+        throw rejected(new InvalidLength({ detail: `${frame.length}, and the checksum takes ${width}` }))
       }
       const from = at === "end" ? size : 0
       let declared = 0
@@ -92,7 +92,7 @@ export const make = (framing: Framing, options: CheckedOptions): Framing => {
       declared >>>= 0
       const payload = at === "end" ? frame.subarray(0, size) : frame.subarray(width)
       const computed = sum(payload)
-      if (declared !== computed) throw rejected(offset, new ChecksumMismatch({ declared, computed }))
+      if (declared !== computed) throw rejected(new ChecksumMismatch({ declared, computed }))
       return payload
     },
     (payload: Uint8Array) => {

@@ -35,7 +35,7 @@ import { skippingTo } from "./internal/skippingTo.ts"
 
 const maxCode = 0xff
 
-const unstuff = (frame: Uint8Array, size: number, offset: number): Uint8Array => {
+const unstuff = (frame: Uint8Array, size: number): Uint8Array => {
   const payload = new Uint8Array(size)
   let filled = 0
   for (let at = 0; at < frame.length;) {
@@ -43,7 +43,7 @@ const unstuff = (frame: Uint8Array, size: number, offset: number): Uint8Array =>
     const next = at + code
     if (next > frame.length) {
       const detail = `a block of ${code - 1} bytes, and the frame ends after ${frame.length - at - 1}`
-      throw rejected(offset, new Malformed({ detail }))
+      throw rejected(new Malformed({ detail }))
     }
     // A loop, because most blocks are too short for a copy of the platform's to be worth its call.
     for (at++; at < next; at++) payload[filled++] = frame[at]!
@@ -126,10 +126,9 @@ export const make = (options: CobsOptions = {}): Framing => {
       if (size > limit) throw broken(reader, new FrameTooLong({ size: limit + 1, limit }), limit + 1)
       if (found < 0) return reader.need()
 
-      const offset = reader.offset
       const frame = reader.take(found)
       reader.skip(1)
-      return unstuff(frame, size, offset)
+      return unstuff(frame, size)
     }
   }
 

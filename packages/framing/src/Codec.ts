@@ -12,7 +12,7 @@ import type * as ByteWriter from "./ByteWriter.ts"
 import * as Decoder from "./Decoder.ts"
 import { FrameError, InvalidOption, InvalidUtf8, Malformed, MessageError } from "./FramingError.ts"
 import { parseJson, stringifyJson } from "./internal/json.ts"
-import { mapStep } from "./internal/mapStep.ts"
+import { mapSteps } from "./internal/mapStep.ts"
 import { mismatchOf, through } from "./internal/schema.ts"
 import { holdsLoneSurrogate, holdsReplacement } from "./internal/surrogates.ts"
 import { bytesOf, textOf } from "./internal/utf8.ts"
@@ -91,19 +91,20 @@ export const limitOf = (limit: number | undefined, max: number = Number.MAX_SAFE
 }
 
 /**
- * Another meaning for the same frames: `decode` gets what arrived and where it began in the stream. Both functions
- * may throw a `MessageError`.
+ * Another meaning for the same frames. Both functions may throw a `MessageError`, to which is added where the frame began.
+ *
+ * **Contract**: what they return depends on nothing but what they get. `decode` may be called again with a message that it has refused.
  *
  * @category combinators
  * @since 0.1.0
  */
 export const transform = <In, Out, In2, Out2>(
   self: Codec<In, Out>,
-  decode: (message: In, offset: number) => In2,
+  decode: (message: In) => In2,
   encode: (message: Out2) => Out
 ): Codec<In2, Out2> => ({
   limit: self.limit,
-  decoder: Decoder.map(self.decoder, decode),
+  decoder: { start: () => mapSteps(self.decoder.start(), decode) },
   encode: mapEncode(self.encode, encode)
 })
 
@@ -139,10 +140,10 @@ export const duplex = <In, Out>(incoming: Codec<In, never>, outgoing: Codec<unkn
  * @since 0.1.0
  */
 export const text = (framing: Framing): Codec<string> => {
-  const read = (frame: Uint8Array, offset: number): string => {
+  const read = (frame: Uint8Array): string => {
     const text = textOf(frame)
     if (text !== undefined) return text
-    throw new MessageError({ direction: "decode", reason: new InvalidUtf8(), offset })
+    throw new MessageError({ direction: "decode", reason: new InvalidUtf8() })
   }
   const { texts } = framing.encode
   const encode: Encode<string> = (message, writer) => framing.encode(bytesOf(message), writer)
@@ -151,7 +152,7 @@ export const text = (framing: Framing): Codec<string> => {
     decoder: {
       start: () => {
         const frames = framing.decoder.start()
-        const step = mapStep(frames, read)
+        const step = mapSteps(frames, read)
         return frames.texts === undefined ? step : Object.assign(step, { many: frames.texts })
       }
     },
@@ -171,7 +172,8 @@ export interface JsonOptions {
 
 /**
  * Frames as JSON of the shape that a schema says: what JSON has no form for (dates, maps, bytes, `NaN`) is written as
- * `Schema.toCodecJson` does.
+ * `Schema.toCodecJson` does. The schema is made a function of the platform's where it lets one be made of a text, and
+ * interpreted elsewhere.
  *
  * **Limits**: beside that of the framing, `depth`, which is looked at before anything is parsed.
  *
@@ -191,34 +193,12 @@ export const json = <A, E>(
     throw new InvalidOption({ option: "depth", value: depth, allowed: "a whole number from 0 to 4096" })
   }
   const { decode, encode } = through(Schema.toCodecJson(schema))
-  const read = (line: string, offset: number) => decode(parseJson(line, depth, offset), offset)
-  return (framing) => {
-    const texts = text(framing)
-    return {
-      limit: texts.limit,
-      decoder: { start: () => mapSteps(texts.decoder.start(), read) },
-      encode: mapEncode(texts.encode, (message) => stringifyJson(encode(message), depth))
-    }
-  }
-}
-
-/** As `mapStep`, and of the fast form, where there is one. */
-const mapSteps = <A, B>(inner: Decoder.Step<A>, read: (message: A, offset: number) => B): Decoder.Step<B> => {
-  const step = mapStep(inner, read)
-  return inner.many === undefined ? step : Object.assign(step, {
-    many: (bytes: Uint8Array, from: number, to: number, into: Array<B>, room: number): number => {
-      const messages: Array<A> = []
-      const end = inner.many!(bytes, from, to, messages, room)
-      let good = 0
-      try {
-        for (; good < messages.length; good++) into.push(read(messages[good]!, from))
-        return end
-      } catch {
-        // The step meets it again, and tells where it stands.
-        return inner.many!(bytes, from, to, [], good)
-      }
-    }
-  })
+  return (framing) =>
+    transform(
+      text(framing),
+      (line) => decode(parseJson(line, depth)),
+      (message: A) => stringifyJson(encode(message), depth)
+    )
 }
 
 /**
@@ -236,11 +216,14 @@ const mapSteps = <A, B>(inner: Decoder.Step<A>, read: (message: A, offset: numbe
  */
 export const binary = <A, E>(schema: Schema.Codec<A, E>): (framing: Framing) => Codec<A> => {
   const { decode, encode } = through(SchemaBinary.toCodec(schema))
+  let toJson: ((message: A) => unknown) | undefined
   return (framing) =>
     transform(framing, decode, (message: A) => {
       const bytes = encode(message)
-      // It writes a lone surrogate as another character, which is seldom in a message itself.
-      if (holdsReplacement(bytes) && holdsLoneSurrogate(through(Schema.toCodecJson(schema)).encode(message))) {
+      // It writes a lone surrogate as another character, which is seldom in a message itself: most codecs never look.
+      if (
+        holdsReplacement(bytes) && holdsLoneSurrogate((toJson ??= through(Schema.toCodecJson(schema)).encode)(message))
+      ) {
         throw new MessageError({ direction: "encode", reason: new InvalidUtf8() })
       }
       return bytes
@@ -270,13 +253,13 @@ export const functions = <In, Out = In>(
   encode: (message: Out) => Uint8Array
 ): (framing: Framing) => Codec<In, Out> =>
 (framing) =>
-  transform(framing, (frame, offset) => {
+  transform(framing, (frame) => {
     try {
       return decode(frame)
     } catch (error) {
       throw error instanceof MessageError
         ? error
-        : new MessageError({ direction: "decode", reason: thrownReason(error), offset })
+        : new MessageError({ direction: "decode", reason: thrownReason(error) })
     }
   }, (message: Out) => {
     try {

@@ -7,7 +7,8 @@
  * 2. More bytes have to come: take nothing and return `reader.need(total)`, with the bytes that the frame needs from its
  *    first on, or `reader.need()` where that cannot be told. `reader.ended` says that none will come. What belongs to no
  *    frame, such as the rest of one that is too long, may be discarded before, with `reader.discard`.
- * 3. The frame cannot be accepted: throw a `FrameError`. Its message cannot: take the frame and throw a `MessageError`.
+ * 3. The frame cannot be accepted: throw a `FrameError`. Its message cannot: take the frame and throw a `MessageError`, to
+ *    which is added where the frame began, unless it says so.
  *
  * `run` reports a step that breaks these rules as a defect: it would stand still, or lose bytes in silence.
  *
@@ -117,19 +118,14 @@ export const run = <A>(
     reader,
     step.many && ((bytes, from, to, room) => step.many!(bytes, from, to, into, Math.min(room, full - into.length))),
     () => into.length < full,
-    (message) => into.push(message)
+    (message) => into.push(message),
+    // Only here is known how many frames were before it.
+    () => reader.frames + into.length - first
   )
   reader.frames += into.length - first
-  if (!(error instanceof MessageError)) return error
-  // Only here is known how many frames were before it. It is one itself.
-  const { direction, offset, reason } = error
-  const frame = reader.frames++
-  return new MessageError({
-    direction,
-    reason,
-    ...(offset === undefined ? {} : { offset }),
-    ...(Number.isNaN(frame) ? {} : { frame })
-  })
+  // It is a frame itself.
+  if (error instanceof MessageError) reader.frames++
+  return error
 }
 
 /**
@@ -148,7 +144,8 @@ export const visit = (step: FrameStep, reader: ByteReader, each: Visitor): Frame
     reader,
     visit && ((bytes, from, to) => visit(bytes, from, to, each)),
     () => true,
-    (frame) => each(frame, 0, frame.length)
+    (frame) => each(frame, 0, frame.length),
+    () => undefined
   )
 }
 
@@ -160,7 +157,9 @@ const loop = <A>(
   reader: ByteReader,
   fast: Fast | undefined,
   isWanted: () => boolean,
-  give: (message: A) => void
+  give: (message: A) => void,
+  /** How many frames were before one that is refused. */
+  number: () => number | undefined
 ): FrameError | MessageError | undefined => {
   let before = reader.length
   let discarded = reader.discarded
@@ -210,6 +209,14 @@ const loop = <A>(
       throw new Error("a decoder refused a message and took no byte of it", { cause: error })
     }
     reader.window = 1
-    return error
+    const { direction, reason } = error
+    const frame = number()
+    return new MessageError({
+      direction,
+      reason,
+      // What the step discarded on its way to the frame stands before it.
+      offset: error.offset ?? reader.offset + reader.length - before + reader.discarded - discarded,
+      ...(frame === undefined || Number.isNaN(frame) ? {} : { frame })
+    })
   }
 }

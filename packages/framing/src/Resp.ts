@@ -122,9 +122,8 @@ export const make = (options: RespOptions = {}): Codec<Value> => {
       return (reader) => {
         const size = scan(reader)
         if (size === more) return more
-        const offset = reader.offset
         const bytes = reader.take(size)
-        return inline && bytes[0] !== 0x2a ? words(bytes, offset, items) : parse(bytes, offset)
+        return inline && bytes[0] !== 0x2a ? words(bytes, items) : parse(bytes)
       }
     }),
     encode: (value, writer) => write(value, writer, bounds)

@@ -39,7 +39,7 @@ const escEnd = 0xdc
 const escEsc = 0xdd
 
 /** The payload of a frame that has this many escapes. */
-const unescape = (frame: Uint8Array, escapes: number, offset: number): Uint8Array => {
+const unescape = (frame: Uint8Array, escapes: number): Uint8Array => {
   const payload = new Uint8Array(frame.length - escapes)
   let size = 0
   for (let i = 0; i < frame.length; i++) {
@@ -48,7 +48,7 @@ const unescape = (frame: Uint8Array, escapes: number, offset: number): Uint8Arra
       const escaped = frame[++i]
       if (escaped !== escEnd && escaped !== escEsc) {
         const found = escaped === undefined ? "the end of the frame" : `0x${escaped.toString(16).padStart(2, "0")}`
-        throw rejected(offset, new Malformed({ detail: `${found} after ESC, 0xdc or 0xdd can stand there` }))
+        throw rejected(new Malformed({ detail: `${found} after ESC, 0xdc or 0xdd can stand there` }))
       }
       byte = escaped === escEnd ? end : esc
     }
@@ -101,10 +101,9 @@ export const make = (options: SlipOptions = {}): Framing => {
 
     return (reader) => {
       while (reader.length > 0 && reader.at(0) === end) reader.discard(1)
-      const offset = reader.offset
-      const found = reader.search(Math.max(0, searched - offset), findEnd)
+      const found = reader.search(Math.max(0, searched - reader.offset), findEnd)
       const size = found < 0 ? reader.length : found
-      searched = offset + size
+      searched = reader.offset + size
 
       const inside = escapes
       if (size - inside > limit || found >= 0) {
@@ -116,7 +115,7 @@ export const make = (options: SlipOptions = {}): Framing => {
 
       const frame = reader.take(size)
       reader.skip(1)
-      return inside === 0 ? frame : unescape(frame, inside, offset)
+      return inside === 0 ? frame : unescape(frame, inside)
     }
   }
 

@@ -51,12 +51,11 @@ describe("Codec.text", () => {
 })
 
 describe("Codec.transform", () => {
-  const numbers = Codec.transform(text, (line, offset) => {
+  const numbers = Codec.transform(text, (line) => {
     if (/^\d+$/.test(line)) return Number(line)
     throw new FramingError.MessageError({
       direction: "decode",
-      reason: new FramingError.SchemaMismatch({ detail: "no number" }),
-      offset
+      reason: new FramingError.SchemaMismatch({ detail: "no number" })
     })
   }, (value: number) => {
     if (Number.isInteger(value)) return String(value)
@@ -67,6 +66,17 @@ describe("Codec.transform", () => {
   it("is another meaning for the same frames, with the same limit", () => {
     gives(numbers, encoded(numbers, [1, 20]), [1, 20])
     assert.strictEqual(numbers.limit, text.limit)
+  })
+
+  it("converts each message once, and a whole chunk of them by the fast form", () => {
+    let calls = 0
+    const codec = Codec.transform(text, (line) => {
+      calls++
+      return line.length
+    }, (length: number) => "x".repeat(length))
+    const into: Array<number> = []
+    assert.strictEqual(codec.decoder.start().many?.(bytes("a\nbb\n\nccc"), 0, 9, into, 9), 6)
+    assert.deepStrictEqual([into, calls], [[1, 2, 0], 3])
   })
 
   it("either function may refuse a message", () => {

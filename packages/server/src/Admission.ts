@@ -10,7 +10,7 @@
  *
  * @since 0.1.0
  */
-import type { Address } from "@framewire/core"
+import { type Address, InvalidOption } from "@framewire/core"
 import type * as Duration from "effect/Duration"
 
 /**
@@ -168,9 +168,8 @@ export const park = (
     readonly timeout?: Duration.Input
     readonly otherwise?: Reject | RejectReset
   } = {}
-): Policy & Park => ({
-  _tag: "Park",
-  max: options.max ?? 128,
-  timeout: options.timeout ?? "5 seconds",
-  otherwise: options.otherwise ?? reject()
-})
+): Policy & Park => {
+  InvalidOption.check(options, { max: InvalidOption.whole(0), timeout: InvalidOption.duration })
+  const { max = 128, otherwise = reject(), timeout = "5 seconds" } = options
+  return { _tag: "Park", max, timeout, otherwise }
+}

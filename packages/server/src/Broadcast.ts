@@ -9,7 +9,7 @@
  *
  * @since 0.1.0
  */
-import type { Connection } from "@framewire/core"
+import { type Connection, InvalidOption } from "@framewire/core"
 import { Codec, type FramingError } from "@framewire/framing"
 import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
@@ -180,6 +180,9 @@ export interface Broadcast<in out A> {
   readonly stats: Effect.Effect<Stats>
 }
 
+const { check, orUnbounded, whole } = InvalidOption
+const bytes = orUnbounded(whole(0))
+
 const bound = (limit: number | "unbounded"): number => limit === "unbounded" ? Infinity : limit
 
 /**
@@ -193,6 +196,7 @@ export const make = <A>(
   options: BroadcastOptions = {}
 ): Effect.Effect<Broadcast<A>> =>
   Effect.map(Effect.context(), (context) => {
+    check(options, { budget: bytes })
     const members = new Set<Consumer<A>>()
     const budget = new Budget(options.budget ?? 67_108_864)
     const pool: Pool<A> = {
@@ -228,6 +232,7 @@ export const make = <A>(
         Effect.map(
           Effect.acquireRelease(
             Effect.map(Shared, (server) => {
+              check(how, { maxBytes: bytes, maxMessages: bytes })
               const consumer = new Consumer<A>(connection, pool, {
                 policy: how.policy ?? "disconnect",
                 maxBytes: bound(how.maxBytes ?? 1_048_576),

@@ -14,7 +14,7 @@
  *
  * @since 0.1.0
  */
-import type { Connection } from "@framewire/core"
+import { type Connection, InvalidOption } from "@framewire/core"
 import { Progress as Heard } from "@framewire/framing"
 import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
@@ -114,6 +114,15 @@ export interface Deadlines {
 
 const sweepMillis = 250
 
+const { duration, number, orUnbounded } = InvalidOption
+const rules: InvalidOption.Rules<DeadlineOptions> = {
+  firstFrame: orUnbounded(duration),
+  frame: orUnbounded(duration),
+  minRate: orUnbounded(number(0)),
+  readIdle: orUnbounded(duration)
+}
+const ageRules: InvalidOption.Rules<AgeOptions> = { after: duration, jitter: number(0, 1), grace: duration }
+
 const millis = (limit: Duration.Input | "unbounded"): number =>
   limit === "unbounded" ? Infinity : Duration.toMillis(Duration.fromInputUnsafe(limit))
 
@@ -138,6 +147,8 @@ const limitsOf = (options: DeadlineOptions): Limits => {
  */
 export const make = (options: DeadlineOptions = {}): Effect.Effect<Deadlines, never, Scope.Scope> =>
   Effect.gen(function*() {
+    InvalidOption.check(options, rules)
+    InvalidOption.check(options.age === "unbounded" ? undefined : options.age, ageRules, "age.")
     const limits = limitsOf(options)
     const age = options.age === "unbounded" ? undefined : options.age
     const [ageMillis, jitter, graceMillis] = age === undefined
@@ -175,15 +186,20 @@ export const make = (options: DeadlineOptions = {}): Effect.Effect<Deadlines, ne
           const opened = clock.currentTimeMillisUnsafe()
           const ages = ageMillis * (1 + jitter * (2 * random.nextDoubleUnsafe() - 1))
           const watch = new Watched(connection, limits, fiber, opened, { ages, graceMillis })
+          // If this throws, nobody is watched.
+          const handled = handler(watch)
           watches.add(watch)
           anybody.openUnsafe()
-          return Effect.suspend(() => handler(watch)).pipe(
+          return handled.pipe(
             Effect.provideService(Progress, watch),
             Effect.exit,
             Effect.flatMap((exit): Exit.Exit<void, E | DeadlineExceeded> =>
               watch.exceeded === undefined ? exit : Exit.fail(watch.exceeded)
             ),
-            Effect.ensuring(Effect.sync(() => watches.delete(watch)))
+            Effect.onExit(() => {
+              watches.delete(watch)
+              return Effect.void
+            })
           )
         })
     }

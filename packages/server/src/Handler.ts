@@ -88,7 +88,10 @@ export interface RespondOptions<out P = never> extends Greeting.GreetingOptions,
  * then those before it go out. By id: each in a fiber of its own, `concurrency` at a time, unless its answer is there at
  * once; answers that are ready together are one write. A request that the client cancels is interrupted.
  *
- * **Limits**: in order, answers of 64 KiB and one more wait to be sent; then requests wait for the peer to read. By id, a
+ * An answer that is there at once (`Effect.succeed`, an `Exit`) costs no fiber. Of a generator let `Effect.fn` be made once;
+ * with `Effect.gen` in the handler a generator function is made for each request, which costs more than all else.
+ *
+ * **Limits**: in order, answers of 64 KiB and 16 more wait to be sent; then requests wait for the peer to read. By id, a
  * request is over when its answer has been sent.
  *
  * **Errors**: a request or an answer that the codec refuses ends the connection, because the answers after it would no

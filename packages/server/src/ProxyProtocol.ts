@@ -14,9 +14,15 @@
  *
  * @since 0.1.0
  */
-import { Address, type Connection, HandshakeReason, type Tls, TransportError, TransportReason } from "@framewire/core"
+import {
+  Address,
+  type Connection,
+  InvalidOption,
+  type Tls,
+  type TransportError,
+  TransportReason
+} from "@framewire/core"
 import { ByteReader, Decoder, FramingError, ProxyHeader } from "@framewire/framing"
-import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
@@ -24,7 +30,7 @@ import * as Effect from "effect/Effect"
 import * as Pull from "effect/Pull"
 import * as Result from "effect/Result"
 import type { Handler } from "./Handler.ts"
-import { Delegate } from "./internal/Delegate.ts"
+import { Forwarded } from "./internal/Forwarded.ts"
 
 /**
  * Whom to believe, and for how long to wait.
@@ -140,71 +146,6 @@ export const Current: Context.Reference<Forwarding | undefined> = Context.Refere
   { defaultValue: (): Forwarding | undefined => undefined }
 )
 
-type Batch = NonEmptyReadonlyArray<Uint8Array>
-
-class Forwarded extends Delegate implements Proxied {
-  readonly header: ProxyHeader.ProxyHeader
-  /** What came behind the header. */
-  #rest: Uint8Array | undefined
-
-  constructor(inner: Connection.Connection, header: ProxyHeader.ProxyHeader, rest: Uint8Array | undefined) {
-    super(inner)
-    this.header = header
-    this.#rest = rest
-  }
-
-  get proxy() {
-    return this.inner.remote
-  }
-  override get remote() {
-    const { header } = this
-    // Whoever asks is connected by a stream.
-    return "source" in header && header.transport === "stream" ? header.source : this.inner.remote
-  }
-
-  override get receive() {
-    const { inner } = this
-    if (this.#rest === undefined) return inner.receive
-    return Effect.suspend(() => this.#rest === undefined ? inner.receive : Effect.succeed(this.#take(this.#rest)))
-  }
-
-  override get receiveEach() {
-    return this.#each(this.inner.receiveEach)
-  }
-
-  override get lendEach() {
-    return this.#each(this.inner.lendEach)
-  }
-
-  #each(each: Connection.Each): Connection.Each {
-    if (this.#rest === undefined) return each
-    return (handle) =>
-      Effect.suspend(() =>
-        this.#rest === undefined ? each(handle) : Effect.andThen(handle(this.#take(this.#rest)), each(handle))
-      )
-  }
-
-  override get upgradeTls() {
-    const { inner } = this
-    return (tls: Tls.Upgrade): Effect.Effect<Tls.Session, TransportError.HandshakeError> =>
-      Effect.suspend(() => {
-        const rest = this.#rest
-        if (rest === undefined) return inner.upgradeTls(tls)
-        this.#rest = undefined
-        if (tls.received !== undefined) return inner.upgradeTls({ ...tls, received: [...tls.received, rest] })
-        // As the connection itself refuses what waits in it.
-        const { local, remote } = this
-        const reason = new HandshakeReason.PlaintextWaiting({ bytes: rest.length })
-        return Effect.andThen(inner.abort, Effect.fail(new TransportError.HandshakeError({ reason, local, remote })))
-      })
-  }
-
-  #take(rest: Uint8Array): Batch {
-    this.#rest = undefined
-    return [rest]
-  }
-}
-
 /**
  * Whether a header from there is believed.
  *
@@ -242,6 +183,7 @@ export const read = (
   options: ProxyOptions
 ): (connection: Connection.Connection) => Effect.Effect<Proxied, ProxyError | TransportError.ReceiveError> => {
   const isTrusted = trusts(options)
+  InvalidOption.check(options, { timeout: InvalidOption.duration })
   const codec = ProxyHeader.make(options.limit === undefined ? {} : { limit: options.limit })
   const timeout = Duration.fromInputUnsafe(options.timeout ?? "5 seconds")
   return (connection) => {

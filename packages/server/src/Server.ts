@@ -18,23 +18,23 @@
  *
  * @since 0.1.0
  */
-import { type Address, type Listener, Transport, type TransportError } from "@framewire/core"
+import { type Address, Transport, type TransportError } from "@framewire/core"
 import type * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Pull from "effect/Pull"
+import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
-import * as Admission from "./Admission.ts"
-import type * as Deadlines from "./Deadlines.ts"
+import type * as Admission from "./Admission.ts"
 import type { DrainReport } from "./DrainReport.ts"
 import type { Handler } from "./Handler.ts"
 import { Budget, Shared } from "./internal/Budget.ts"
+import { checkAdmission, checkServer } from "./internal/checkOptions.ts"
 import { drain } from "./internal/drain.ts"
 import * as Gate from "./internal/Gate.ts"
 import { inSpan } from "./internal/inSpan.ts"
@@ -42,8 +42,8 @@ import * as Intake from "./internal/Intake.ts"
 import * as Serving from "./internal/Serving.ts"
 import { underDeadlines } from "./internal/underDeadlines.ts"
 import * as Watch from "./internal/Watch.ts"
-import type * as ProxyProtocol from "./ProxyProtocol.ts"
 import type * as ServerEvent from "./ServerEvent.ts"
+import type { ServerOptions } from "./ServerOptions.ts"
 
 export {
   /**
@@ -62,59 +62,15 @@ export {
   respond
 } from "./Handler.ts"
 
-/**
- * Where and how to serve, and how to stop.
- *
- * ```text
- * accept -> proxy: header -> admission: a slot -> tls: handshake -> deadlines: handler
- * ```
- *
- * @category options
- * @since 0.1.0
- */
-export interface ServerOptions extends Omit<Listener.ListenOptions, "deferTls">, Admission.Options {
-  /** Port 0 takes a free one; `Server.address` tells which. */
-  readonly address: Address.Address
+export type {
   /**
-   * How long a peer may take with its first frame, with any frame, and between them. Default: on, with the values that
-   * `DeadlineOptions` tells; `"unbounded"` leaves only what `Framed` keeps by itself, `frameTimeout`.
-   */
-  readonly deadlines?: Deadlines.DeadlineOptions | "unbounded"
-  /**
-   * A proxy stands in front, and says whose each connection is by a PROXY header. It is read before anything else: limits,
-   * lists, events and the handler know the client that it names. Default: there is none, and no header is looked for.
+   * Where and how to serve, and how to stop.
    *
-   * **Errors**: throws `InvalidOption` for what `trusted` or `limit` cannot be.
+   * @category options
+   * @since 0.1.0
    */
-  readonly proxy?: ProxyProtocol.ServerProxyOptions
-  /**
-   * Bytes that may wait for slow consumers of all broadcasts that the handlers join; above it the consumer that holds the
-   * most gives first, as `BroadcastOptions.budget` says. Default 256 MiB.
-   */
-  readonly broadcastBudget?: number | "unbounded"
-  /** How long a stop lets handlers finish, after `preStopDelay`. Default 15 s. */
-  readonly drainDeadline?: Duration.Input
-  /**
-   * How long a stop only says that the server is not ready, and serves as before: for load balancers to notice. Default 0.
-   */
-  readonly preStopDelay?: Duration.Input
-  /**
-   * How long a stop goes on reading once connections know of it (`Connection.draining`), or until they have ended by
-   * themselves: for clients to read the goodbye of the protocol, `RespondOptions.goodbye`, to have what they sent before
-   * that answered, and to leave. NATS calls it the lame duck's grace period. Should be less than the deadline. Default 0.
-   */
-  readonly goodbye?: Duration.Input
-  /**
-   * Over how long a stop spreads the moments at which connections stop reading, in random order, so that their clients do
-   * not come back all at once. Should be less than the deadline. Default 0.
-   */
-  readonly closeSpread?: Duration.Input
-  /**
-   * How long handlers that were interrupted at the deadline have for a graceful close: FIN, as if there were nothing more to
-   * answer. Default 0: RST.
-   */
-  readonly drainLinger?: Duration.Input
-}
+  ServerOptions
+} from "./ServerOptions.ts"
 
 /**
  * A running server.
@@ -155,26 +111,16 @@ export class Server extends Context.Service<Server, {
   readonly stopped: Effect.Effect<DrainReport, TransportError.ListenError>
 }>()("@framewire/server/Server") {}
 
-// Of the descriptors, so that enough are left for what handlers open.
-const share = 0.8
-
-const settingsOf = (
-  { allow = [], deny = [], maxConnections, perClient = {}, whenFull = Admission.reject() }: Admission.Options,
-  freeDescriptors: number | undefined
-): Required<Admission.Options> => ({
-  allow,
-  deny,
-  perClient,
-  whenFull,
-  maxConnections: maxConnections ?? (freeDescriptors === undefined ? 1024 : Math.floor(share * freeDescriptors))
-})
+// To count descriptors can take 10 ms where there are thousands.
+const sampling = Schedule.spaced("10 seconds")
 
 /**
  * Listens, and serves until the scope closes, which drains as `stop` does.
  *
  * **Errors**: `ListenError`. Where accepting fails for a reason that passes (`retry` is not `never`), it is tried again,
  * within a second each time, and after a minute without success the server stops. What a handler fails with ends its
- * connection and is logged at debug level; to see it, handle it in the handler.
+ * connection and is logged at debug level; to see it, handle it in the handler. An option that cannot be is a defect,
+ * `InvalidOption`.
  *
  * @category constructors
  * @since 0.1.0
@@ -190,6 +136,7 @@ export const make = <E, R>(
   // Whoever listens is also drained: nothing may come between the two.
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
+      checkServer(options)
       const { onShed, tls } = options
       let { address } = options
       const clock = yield* Effect.service(Clock.Clock)
@@ -204,10 +151,9 @@ export const make = <E, R>(
       })
       const listener = yield* restore(inSpan("tcp.listen")(listening))
       address = listener.address
-      const gate = yield* Gate.make(
-        settingsOf(options, yield* listener.freeDescriptors ?? Effect.undefined),
-        tls !== undefined
-      )
+      const { freeDescriptors = Effect.undefined } = listener
+      const gate = yield* Gate.make(options, yield* freeDescriptors, tls !== undefined)
+      yield* Effect.forkScoped(Effect.repeat(Effect.map(freeDescriptors, watch.descriptorsFree), sampling))
       const serving = Serving.make({
         gate,
         watch,
@@ -263,7 +209,10 @@ export const make = <E, R>(
       return Server.of({
         address,
         connections: Effect.sync(serving.active),
-        admission: { settings: gate.settings, set: gate.set },
+        admission: {
+          settings: gate.settings,
+          set: (changes) => Effect.suspend(() => gate.set(checkAdmission(changes)))
+        },
         state: Effect.sync(watch.state),
         ready: Effect.sync(() => watch.state()._tag === "Running" && failure === undefined && intake.isWell()),
         live: Effect.sync(() => watch.state()._tag !== "Stopped" && failure === undefined),

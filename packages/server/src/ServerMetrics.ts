@@ -111,6 +111,16 @@ export const waiting: Metric.Gauge<number> = Metric.gauge("tcp.server.broadcast.
 })
 
 /**
+ * Waiting for their PROXY header now.
+ *
+ * @category metrics
+ * @since 0.1.0
+ */
+export const headersPending: Metric.Gauge<number> = Metric.gauge("tcp.server.proxy.pending", {
+  description: "Connections whose PROXY header has not come yet"
+})
+
+/**
  * Of TLS handshakes; `error.type` says why one failed.
  *
  * @category metrics
@@ -141,4 +151,14 @@ export const drainDuration: Metric.Histogram<number> = Metric.histogram("tcp.ser
 export const io: Metric.Counter<number> = Metric.counter("tcp.io", {
   description: "Bytes of the application, counted when the connection is over",
   incremental: true
+})
+
+/**
+ * What is left of the limit of this process, which all its servers share; read every 10 s, where the platform tells.
+ *
+ * @category metrics
+ * @since 0.1.0
+ */
+export const descriptorsFree: Metric.Gauge<number> = Metric.gauge("tcp.process.fd.free", {
+  description: "Descriptors that the process may still open"
 })

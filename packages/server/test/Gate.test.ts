@@ -446,7 +446,7 @@ describe("maxConnections by default", () => {
   it.effect("is 0.8 of the free descriptors, and 1024 where nobody knows them", () =>
     Effect.gen(function*() {
       for (const [free, expected] of [[100, 80], [7, 5], [undefined, 1024]] as const) {
-        const { layer } = FakeTransport.make(free)
+        const { layer } = FakeTransport.make(() => free)
         const server = yield* Effect.provide(Server.make(options, echo), layer)
         assert.strictEqual((yield* server.admission.settings).maxConnections, expected)
       }

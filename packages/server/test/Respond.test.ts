@@ -47,6 +47,23 @@ describe("Server.respond", () => {
       })))
   }
 
+  it.live("answers that are there together are encoded together", () =>
+    bounded(Effect.gen(function*() {
+      const log: Array<number> = []
+      const { decoder, encode, limit } = lines.server
+      const many: typeof encode.many = (answers, writer) => {
+        log.push(answers.length)
+        encode.many?.(answers, writer)
+      }
+      const codec = { limit, decoder, encode: Object.assign(() => assert.fail("one by one"), { many }) }
+      const server = yield* Server.make(options, Server.respond(Protocol.symmetric(codec), Effect.succeed))
+      const client = yield* RawClient.connect(server.address)
+      client.write(numbers(40).join(""))
+      assert.strictEqual(yield* client.received(110), numbers(40).join(""))
+      assert.strictEqual(log.reduce((sum, count) => sum + count, 0), 40)
+      assert.isAtMost(log.length, 4)
+    })))
+
   it.live("answers in order whatever each one waits for", () =>
     bounded(Effect.gen(function*() {
       const waits: ReadonlyArray<Effect.Effect<void>> = [

@@ -10,7 +10,17 @@ import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
 import * as TestClock from "effect/testing/TestClock"
 import * as Certificates from "../../../tests/support/Certificates.ts"
-import { bounded, countsOf, eventsOf, inMemory, lines, options, RawClient, rejections } from "./support/index.ts"
+import {
+  bounded,
+  countsOf,
+  eventsOf,
+  inMemory,
+  lines,
+  options,
+  RawClient,
+  rejections,
+  valueOf
+} from "./support/index.ts"
 
 const trusted = ["127.0.0.0/8"]
 const echo = Server.respond(lines, Effect.succeed<string>)
@@ -156,6 +166,7 @@ describe("ServerOptions.proxy", () => {
       const { dial, events, server } = yield* serve({ maxConnections: 1, proxy: { trusted, maxPending: 3 } })
       const silent = yield* Effect.replicateEffect(dial(), 3)
       assert.strictEqual(yield* server.connections, 0)
+      assert.strictEqual(yield* valueOf(ServerMetrics.headersPending), 3)
       const good = yield* dial(from("203.0.113.9"), "a\n")
       assert.strictEqual(yield* answer(good), "a\n")
       assert.strictEqual(yield* end(silent[0]!), "ConnectionReset")
@@ -168,6 +179,7 @@ describe("ServerOptions.proxy", () => {
       assert.strictEqual(yield* answer(good), "b\n")
       yield* TestClock.adjust("5 seconds")
       assert.deepStrictEqual(yield* countsOf(ServerMetrics.rejected), { headers: 100, headerTimeout: 3 })
+      assert.strictEqual(yield* valueOf(ServerMetrics.headersPending), 0)
     })))
 
   it.effect("full is full behind the header, parked included", () =>

@@ -15,7 +15,17 @@ import * as Tracer from "effect/Tracer"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import * as Certificates from "../../../tests/support/Certificates.ts"
-import { bounded, connections, eventually, lines, options, portOf, RawClient } from "./support/index.ts"
+import {
+  bounded,
+  connections,
+  eventually,
+  FakeTransport,
+  lines,
+  options,
+  portOf,
+  RawClient,
+  valueOf
+} from "./support/index.ts"
 
 const echo = Server.respond(lines, Effect.succeed<string>)
 const bytes = (text: string) => new TextEncoder().encode(text)
@@ -84,6 +94,14 @@ const badDay = Effect.gen(function*() {
   return server
 })
 
+const proxied = Effect.gen(function*() {
+  const server = yield* Server.make({ ...options, proxy: { trusted: ["127.0.0.1"] } }, echo)
+  const client = yield* RawClient.connect(server.address, { finishes: true })
+  client.write("PROXY UNKNOWN\r\nhello\n")
+  yield* client.received(6)
+  yield* server.stop
+})
+
 describe("ServerMetrics", () => {
   it("are those of the table on the page, by name, type and description", () => {
     assert.deepStrictEqual(
@@ -98,7 +116,7 @@ describe("ServerMetrics", () => {
         measured(badDay),
         Layer.provideMerge(MemoryTransport.layer({ buffer: 4 }), TestClock.layer())
       )
-      const snapshot = [...yield* measured(busyDay), ...bad]
+      const snapshot = [...yield* measured(busyDay), ...yield* measured(proxied), ...bad]
       const seen = new Map<string, Set<string>>()
       for (const { attributes, id } of snapshot) {
         const names = seen.get(id) ?? new Set()
@@ -150,12 +168,22 @@ describe("ServerMetrics", () => {
     })))
 })
 
-const proxied = Effect.gen(function*() {
-  const server = yield* Server.make({ ...options, proxy: { trusted: ["127.0.0.1"] } }, echo)
-  const client = yield* RawClient.connect(server.address, { finishes: true })
-  client.write("PROXY UNKNOWN\r\nhello\n")
-  yield* client.received(6)
-  yield* server.stop
+describe("ServerMetrics.descriptorsFree", () => {
+  it.effect("is read every ten seconds", () =>
+    Effect.gen(function*() {
+      let free = 100
+      const { layer } = FakeTransport.make(() => free)
+      yield* measured(Effect.gen(function*() {
+        yield* Effect.provide(Server.make(options, echo), layer)
+        yield* TestClock.adjust(0)
+        assert.strictEqual(yield* valueOf(ServerMetrics.descriptorsFree), 100)
+        free = 10
+        yield* TestClock.adjust("9999 millis")
+        assert.strictEqual(yield* valueOf(ServerMetrics.descriptorsFree), 100)
+        yield* TestClock.adjust("1 millis")
+        assert.strictEqual(yield* valueOf(ServerMetrics.descriptorsFree), 10)
+      }))
+    }))
 })
 
 describe("spans", () => {

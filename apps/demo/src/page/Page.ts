@@ -1,94 +1,143 @@
-// The page of a tap, on 127.0.0.1 alone: one HTML file, and its events as they come.
+// One page for what has connections, and for rooms: HTML, CSS and modules of this package, nothing comes from elsewhere.
+//
+// GET /             page.html, and what it names
+// GET /events       what passes on the wire, as server-sent events; the first one says what is so now
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Address } from "@framewire/core"
-import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
-import type * as PubSub from "effect/PubSub"
+import * as Option from "effect/Option"
+import * as PubSub from "effect/PubSub"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
-import { createHash } from "node:crypto"
-import { readFileSync } from "node:fs"
+import { readFile } from "node:fs/promises"
 import { createServer } from "node:http"
 import * as CommandError from "../CommandError.ts"
+import type * as Hub from "../tap/Hub.ts"
 import * as Print from "../tap/Print.ts"
-import type { TapEvent } from "../tap/TapEvent.ts"
 
-const host = "127.0.0.1"
+/** Pages that watch the wire at a time; each may be behind by what the hub keeps. */
+const maxWatching = 16
 
-/** Pages at a time; each may be behind by what the hub keeps. */
-const maxPages = 16
+/** Beside the sources, and beside what is built of them. */
+const folder = new URL("../../page/", import.meta.url)
+const modules = ["page.js", "elements.js", "wire.js", "frames.js", "connections.js", "plots.js", "room.js"]
 
-const html = readFileSync(new URL("page.html", import.meta.url), "utf8")
-
-const hashOf = (tag: string): string => {
-  const [, text = ""] = new RegExp(`<${tag}>([^]*)</${tag}>`).exec(html) ?? []
-  return `'sha256-${createHash("sha256").update(text).digest("base64")}'`
+/** Whatever peers say, no script but the page's own runs, and nothing is fetched from elsewhere. */
+export const headers = {
+  "content-security-policy":
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; " +
+    "form-action 'none'; frame-ancestors 'none'",
+  "x-content-type-options": "nosniff",
+  "cache-control": "no-store"
 }
 
-// Whatever the wire brings, no script but the page's own can run, and nothing can be fetched from elsewhere.
-const policy =
-  `default-src 'none'; script-src ${hashOf("script")}; style-src ${hashOf("style")}; connect-src 'self'; ` +
-  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+export interface Subject {
+  readonly name: "tap" | "rooms"
+  readonly hub: Hub.Hub
+  /** Of its rooms. */
+  readonly routes?: ReadonlyArray<HttpRouter.Route>
+}
 
-const headers = { "content-security-policy": policy, "x-content-type-options": "nosniff", "cache-control": "no-store" }
+export const refuse = (status: number, message: string): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.jsonUnsafe({ message }, { status, headers })
 
-const encoder = new TextEncoder()
+/** From no other site, and not by a name that only leads here: the page of somebody else must neither read nor speak. */
+export const isOurs = ({ headers }: HttpServerRequest.HttpServerRequest): boolean => {
+  const host = headers["host"] ?? ""
+  const origin = headers["origin"]
+  return /^(localhost|[\d.]+|\[[\da-f:]+\])(:\d+)?$/i.test(host) &&
+    (origin === undefined || origin === `http://${host}`)
+}
 
-const live = (events: PubSub.PubSub<TapEvent>): Stream.Stream<Uint8Array> =>
-  Stream.fromPubSub(events).pipe(
-    Stream.mapArray((batch) => [
-      encoder.encode(batch.map((event) => `data: ${JSON.stringify(Print.toJson(event))}\n\n`).join(""))
-    ])
+/** What passes on the wire is of everybody: whoever looks at it sits at this host. */
+const isHere = ({ remoteAddress }: HttpServerRequest.HttpServerRequest): boolean =>
+  Option.exists(remoteAddress, (address) => /^(::ffff:)?127\.|^::1$/.test(address))
+
+const read = (name: string) =>
+  Effect.tryPromise({
+    try: () => readFile(new URL(name, folder), "utf8"),
+    catch: (error) => CommandError.failure({ message: String(error) })
+  })
+
+const file = (name: string, contentType: string) =>
+  Effect.map(
+    read(name),
+    (text) => HttpRouter.route("GET", `/${name}`, HttpServerResponse.text(text, { contentType, headers }))
   )
 
-/** Serves the page until the scope closes, and says where. */
-export const serve = (
-  port: number,
-  events: PubSub.PubSub<TapEvent>
-): Effect.Effect<void, CommandError.CommandError, Scope.Scope> =>
-  Effect.gen(function*() {
-    if (!Address.isPort(port)) return yield* CommandError.usage(`--web: 0 to ${Address.maxPort}`)
-    const http = createServer()
-    const services = yield* Layer.build(NodeHttpServer.layer(() => http, { host, port })).pipe(
-      Effect.mapError(({ cause }) =>
-        CommandError.failure({ message: `--web: ${cause instanceof Error ? cause.message : String(cause)}` })
-      )
-    )
-    const pages = Semaphore.makeUnsafe(maxPages)
-    const bound = http.address()
-    const at = typeof bound === "object" && bound !== null ? bound.port : port
-    const known = new Set([`${host}:${at}`, `localhost:${at}`])
+const encode = (events: ReadonlyArray<unknown>) =>
+  new TextEncoder().encode(events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join(""))
 
-    const answer = Effect.gen(function*() {
-      const request = yield* HttpServerRequest.HttpServerRequest
-      // A name of somebody else's that leads here (DNS rebinding) must not read what passes.
-      if (!known.has(request.headers["host"] ?? "")) return HttpServerResponse.text("not this host", { status: 403 })
-      if (request.method !== "GET") return HttpServerResponse.text("only GET", { status: 405 })
-      switch (request.url) {
-        case "/":
-          return HttpServerResponse.text(html, { contentType: "text/html; charset=utf-8", headers })
-        case "/events": {
-          const free = yield* Effect.acquireRelease(
-            pages.takeIfAvailable(1),
-            (taken) => taken ? pages.release(1) : Effect.void
-          )
-          if (!free) return HttpServerResponse.text(`${maxPages} pages are open`, { status: 503 })
-          return HttpServerResponse.stream(live(events), {
-            contentType: "text/event-stream",
-            headers
-          })
-        }
-        default:
-          return HttpServerResponse.text("no such page", { status: 404 })
-      }
+const live = (hub: Hub.Hub): Stream.Stream<Uint8Array> =>
+  Stream.unwrap(Effect.map(PubSub.subscribe(hub.events), (events) => {
+    // After the subscription, so that nothing comes between the two; what comes in both is no harm.
+    const here = Stream.sync(() => {
+      const { lives, listening, run } = hub.here()
+      return encode([{ _tag: "Here", run, listening: listening.map(Print.toJson), lives: lives.map(Print.toJson) }])
     })
-    yield* Effect.provideContext(HttpServer.serveEffect(answer), services)
+    return Stream.concat(
+      here,
+      Stream.mapArray(Stream.fromSubscription(events), (batch) => [encode(batch.map(Print.toJson))])
+    )
+  }))
+
+const routesOf = ({ hub, name, routes = [] }: Subject) =>
+  Effect.gen(function*() {
+    const watching = Semaphore.makeUnsafe(maxWatching)
+    const html = (yield* read("page.html")).replaceAll("NAME", name)
+    const room = routes.length > 0 ? ["room"] : []
+
+    const index = Effect.map(HttpServerRequest.HttpServerRequest, (request) => {
+      const parts = [...isHere(request) ? ["wire"] : [], ...room].join(" ")
+      return HttpServerResponse.text(html.replace("PARTS", parts), {
+        contentType: "text/html; charset=utf-8",
+        headers
+      })
+    })
+    const events = Effect.gen(function*() {
+      const request = yield* HttpServerRequest.HttpServerRequest
+      if (!isOurs(request) || !isHere(request)) return refuse(403, "not from there")
+      const free = yield* Effect.acquireRelease(
+        watching.takeIfAvailable(1),
+        (taken) => taken ? watching.release(1) : Effect.void
+      )
+      if (!free) return refuse(503, `${maxWatching} pages are open`)
+      return HttpServerResponse.stream(live(hub), { contentType: "text/event-stream", headers })
+    })
+    return HttpRouter.addAll([
+      HttpRouter.route("GET", "/", index),
+      HttpRouter.route("GET", "/events", events),
+      yield* file("page.css", "text/css"),
+      ...yield* Effect.forEach(modules, (name) => file(name, "text/javascript")),
+      ...routes
+    ])
+  })
+
+/** Serves it until the scope closes, which ends what is live. Gives its URL. */
+export const serve = (
+  address: Address.TcpAddress,
+  subject: Subject
+): Effect.Effect<string, CommandError.CommandError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const http = Object.assign(createServer({ headersTimeout: 10_000 }), { maxConnections: 512 })
+    const server = NodeHttpServer.layer(() => http, { host: address.host, port: address.port })
+    const app = HttpRouter.serve(Layer.unwrap(routesOf(subject)), { disableLogger: true, disableListenLog: true })
+    const context = yield* Layer.build(Layer.provideMerge(app, server)).pipe(
+      Effect.catchTag("ServeError", ({ cause }) =>
+        CommandError.failure({
+          message: `cannot serve the page on ${Address.format(address)}: ${
+            cause instanceof Error ? cause.message : cause
+          }`
+        }))
+    )
     // Live pages never end by themselves, and what serves them would wait 20 s for their end.
     yield* Effect.addFinalizer(() => Effect.sync(() => http.closeAllConnections()))
-    yield* Console.error(`framewire: the page is http://${host}:${at}`)
+    const bound = yield* Effect.provide(HttpServer.HttpServer, context)
+    return HttpServer.formatAddress(bound.address)
   })

@@ -6,7 +6,9 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
+import { randomInt } from "node:crypto"
 import * as Bytes from "../Bytes.ts"
+import type * as Probe from "../tap/Probe.ts"
 import * as Feeds from "./Feeds.ts"
 import { isDraining } from "./isDraining.ts"
 import type { Refused, RoomEvent } from "./Messages.ts"
@@ -14,7 +16,11 @@ import * as Pace from "./Pace.ts"
 import * as RoomBus from "./RoomBus.ts"
 
 // One too long costs that line, not the connection.
-const codec = Codec.text(Lines.make({ limit: 4096, onTooLong: "skip" }))
+const framing = Lines.make({ limit: 4096, onTooLong: "skip" })
+const codec = Codec.text(framing)
+
+/** As the dashboard has it. */
+export const door: Probe.Door = { name: "lines", framings: { client: framing, server: framing } }
 
 const whys = { left: "", slow: ": too slow", gone: ": the connection ended" }
 
@@ -59,7 +65,8 @@ export const make = (
       const framed = Framed.make(connection, codec)
       const pace = yield* Pace.make(rate)
       const tell = (...lines: ReadonlyArray<string>) => framed.sendAll(lines)
-      let name = `guest-${connection.id}`
+      // Not the connection's number: other nodes count theirs.
+      let name = `guest-${randomInt(1_000_000_000)}`
       let seat: RoomBus.Seat | undefined
       let stay = yield* Scope.make()
       yield* Effect.addFinalizer((exit) => Scope.close(stay, exit))

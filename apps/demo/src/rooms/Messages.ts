@@ -25,7 +25,8 @@ export type Why = typeof Why.Type
 const Left = Schema.TaggedStruct("Left", { room: Schema.String, name: Schema.String, why: Why })
 
 /** What happens in a room, in the order in which it happens. */
-export type RoomEvent = Said | typeof Joined.Type | typeof Left.Type
+export const RoomEvent = Schema.Union([Said, Joined, Left])
+export type RoomEvent = typeof RoomEvent.Type
 
 /** What was asked for cannot be; the connection goes on. */
 export class Refused extends Schema.TaggedError<Refused>("framewire/rooms/Refused")("Refused", {
@@ -94,14 +95,19 @@ const number = (id: Protocol.Id): number => {
 }
 
 /** 64 KiB hold any request; an answer or a push may be as large as 500 messages. */
+export const framings = {
+  client: LengthPrefixed.u32be({ limit: 65_536 }),
+  server: LengthPrefixed.u32be({ limit: 4_194_304 })
+}
+
 export const protocol: Protocol.Exchange<Request, Answer, Refused, Push> = Protocol.byId({
   call: Codec.transform(
-    Codec.binary(Call)(LengthPrefixed.u32be({ limit: 65_536 })),
+    Codec.binary(Call)(framings.client),
     (call): Protocol.Call<Request> => call,
     (call: Protocol.Call<Request>) => ({ ...call, id: number(call.id) })
   ),
   reply: Codec.transform(
-    Codec.binary(Reply)(LengthPrefixed.u32be({ limit: 4_194_304 })),
+    Codec.binary(Reply)(framings.server),
     (reply): Protocol.Reply<Answer, Refused, Push> => reply,
     (reply: Protocol.Reply<Answer, Refused, Push>) => reply._tag === "Push" ? reply : { ...reply, id: number(reply.id) }
   ),

@@ -23,7 +23,7 @@ export interface Limits {
 }
 
 /** Messages of one answer or one replay, at most. */
-const page = 500
+export const page = 500
 
 const maxText = 1000
 const namePattern = /^[\p{L}\p{N}_.-]{1,32}$/u
@@ -49,10 +49,10 @@ export interface Seat {
 
 export class RoomBus extends Context.Service<RoomBus, {
   readonly join: (joining: Joining) => Effect.Effect<Seat, Refused>
-  readonly who: (room: string) => Effect.Effect<ReadonlyArray<string>>
+  readonly who: (room: string) => Effect.Effect<ReadonlyArray<string>, Refused>
   /** The first `page` messages above a number. */
   readonly history: (room: string, after: number) => Effect.Effect<ReadonlyArray<Said>, Refused>
-  readonly rooms: Effect.Effect<ReadonlyArray<RoomInfo>>
+  readonly rooms: Effect.Effect<ReadonlyArray<RoomInfo>, Refused>
   /** Hears each event of each room, in order, until the scope closes. Everybody waits for it: it must not. */
   readonly watch: (
     listener: (events: ReadonlyArray<RoomEvent>) => Effect.Effect<void>
@@ -73,14 +73,35 @@ interface Utterance {
 }
 
 const refused = (reason: Refused["reason"], message: string) => new Refused({ reason, message })
-const notKept = (error: StoreError) => refused("NotKept", `the history cannot be used: ${error.message}`)
-const keyOf = (name: string) => name.normalize("NFKC").toLowerCase()
+export const notKept = (error: { readonly message: string }): Refused =>
+  refused("NotKept", `the history cannot be used: ${error.message}`)
+/** What tells names apart: how they are written does not. */
+export const keyOf = (name: string): string => name.normalize("NFKC").toLowerCase()
 
 /** A name as it can be told to whoever chose it. */
 const shown = (name: string) => Bytes.visible(name.length > 40 ? `${name.slice(0, 40)}...` : name)
 
 export const isName = (name: string): boolean => namePattern.test(name)
 export const badName = (name: string): Refused => refused("BadName", `a name has ${nameRule}: ${shown(name)}`)
+
+/** A name for a room, and one for somebody in it. */
+export const checkNames = (room: string, name: string): Effect.Effect<void, Refused> =>
+  !isName(name)
+    ? Effect.fail(badName(name))
+    : !isName(room)
+    ? Effect.fail(refused("BadRoom", `a room has ${nameRule}: ${shown(room)}`))
+    : Effect.void
+
+export const checkText = (text: string): Effect.Effect<void, Refused> =>
+  text.length === 0 || text.length > maxText || /\p{Surrogate}/u.test(text)
+    ? Effect.fail(refused("BadText", `a message has 1 to ${maxText} characters, not ${text.length}`))
+    : Effect.void
+
+export const nameTaken = (room: string, name: string): Refused => refused("NameTaken", `${name} is in ${room} already`)
+export const roomFull = (room: string, members: number): Refused =>
+  refused("RoomFull", `${room} has ${members} members`)
+export const tooManyRooms = (rooms: number): Refused => refused("TooManyRooms", `there are ${rooms} rooms`)
+export const notJoined = (room: string): Refused => refused("NotJoined", `not in ${room}`)
 
 const make = ({ members: maxMembers = 512, rooms: maxRooms = 1024 }: Limits) =>
   Effect.gen(function*() {
@@ -132,27 +153,25 @@ const make = ({ members: maxMembers = 512, rooms: maxRooms = 1024 }: Limits) =>
       }))
 
     const say = (room: string, name: string, text: string) =>
-      Effect.suspend(() => {
-        if (text.length === 0 || text.length > maxText || /\p{Surrogate}/u.test(text)) {
-          return Effect.fail(refused("BadText", `a message has 1 to ${maxText} characters, not ${text.length}`))
-        }
-        const kept = Deferred.makeUnsafe<number, Refused>()
-        return Effect.andThen(Queue.offer(utterances, { room, name, text, kept }), Deferred.await(kept))
-      })
+      Effect.andThen(
+        checkText(text),
+        Effect.suspend(() => {
+          const kept = Deferred.makeUnsafe<number, Refused>()
+          return Effect.andThen(Queue.offer(utterances, { room, name, text, kept }), Deferred.await(kept))
+        })
+      )
 
     const join = ({ after, enter, name, room }: Joining) =>
-      Effect.suspend(() => {
-        if (!isName(name)) return Effect.fail(badName(name))
-        if (!isName(room)) return Effect.fail(refused("BadRoom", `a room has ${nameRule}: ${shown(room)}`))
+      Effect.andThen(checkNames(room, name), () => {
         const key = keyOf(name)
         return inOrder(Effect.gen(function*() {
           const known = rooms.get(room)
           if (known === undefined && rooms.size >= maxRooms) {
-            return yield* refused("TooManyRooms", `there are ${maxRooms} rooms`)
+            return yield* tooManyRooms(maxRooms)
           }
           const { last, members } = known ?? { last: 0, members: new Map<string, string>() }
-          if (members.has(key)) return yield* refused("NameTaken", `${name} is in ${room} already`)
-          if (members.size >= maxMembers) return yield* refused("RoomFull", `${room} has ${maxMembers} members`)
+          if (members.has(key)) return yield* nameTaken(room, name)
+          if (members.size >= maxMembers) return yield* roomFull(room, maxMembers)
           const from = Math.max(after ?? last - 20, last - page)
           const replay = from >= last ? [] : yield* Effect.mapError(store.read(room, from, page), notKept)
           if (known === undefined) rooms.set(room, { last, members })
@@ -163,10 +182,7 @@ const make = ({ members: maxMembers = 512, rooms: maxRooms = 1024 }: Limits) =>
           return {
             room,
             name,
-            say: (text: string) =>
-              Effect.suspend(() =>
-                seated ? say(room, name, text) : Effect.fail(refused("NotJoined", `not in ${room}`))
-              ),
+            say: (text: string) => Effect.suspend(() => seated ? say(room, name, text) : Effect.fail(notJoined(room))),
             leave: (why: Why) =>
               Effect.suspend(() => {
                 if (!seated) return Effect.void

@@ -6,13 +6,17 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
+import type * as Probe from "../tap/Probe.ts"
 import * as Feeds from "./Feeds.ts"
 import { isDraining } from "./isDraining.ts"
-import { type Answer, protocol, Refused, type Request, type RoomEvent } from "./Messages.ts"
+import { type Answer, framings, protocol, Refused, type Request, type RoomEvent } from "./Messages.ts"
 import * as Pace from "./Pace.ts"
 import * as RoomBus from "./RoomBus.ts"
 
 const maxSeats = 64
+
+/** As the dashboard has it. */
+export const door: Probe.Door = { name: "typed", framings }
 
 /** A program says what it wants within 10 s, and may then listen for as long as it likes, as a person may. */
 export const options: Omit<Server.ServerOptions, "address"> = {

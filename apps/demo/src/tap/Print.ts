@@ -1,7 +1,7 @@
 // A tap's events as lines: for people, or one JSON object each for programs.
 import { Address } from "@framewire/core"
 import * as Bytes from "../Bytes.ts"
-import type { TapEvent } from "./TapEvent.ts"
+import type { Seen, TapEvent } from "./TapEvent.ts"
 
 const arrows = { client: "->", server: "<-" }
 
@@ -14,7 +14,12 @@ const shownOf = ({ bytes, spans }: Extract<TapEvent, { _tag: "Frame" }>): Uint8A
 const words = (event: TapEvent): readonly [text: string, colour: number] | undefined => {
   switch (event._tag) {
     case "Listening":
-      return [`listening ${Address.format(event.address)}, to ${Address.format(event.to)}`, 0]
+      return [
+        [`listening ${Address.format(event.address)}`, ...event.to ? [`to ${Address.format(event.to)}`] : []].join(
+          ", "
+        ),
+        0
+      ]
     case "Guessed":
       return [`framing guessed: ${event.framing} (${event.why}); --framing says another`, 33]
     case "Accepted":
@@ -24,7 +29,7 @@ const words = (event: TapEvent): readonly [text: string, colour: number] | undef
     case "HalfClosed":
       return [`#${event.connection} half-closed by the ${event.by}`, 36]
     case "Closed":
-      return [`#${event.connection} closed: client ${event.client}, server ${event.server}`, 36]
+      return [`#${event.connection} closed: client ${event.client}, server ${event.server ?? "none"}`, 36]
     case "Frame":
       return [
         `#${event.connection} ${arrows[event.from]} ${event.number}  ${event.size} bytes  ` +
@@ -50,7 +55,7 @@ export const line = (event: TapEvent, colours: boolean): string | undefined => {
 }
 
 /** What JSON has of an event: bytes in hex, spans without their bytes. */
-export const toJson = (event: TapEvent): unknown => {
+export const toJson = (event: Seen): unknown => {
   switch (event._tag) {
     case "Frame":
       return {
@@ -59,7 +64,11 @@ export const toJson = (event: TapEvent): unknown => {
         spans: event.spans.map(({ bytes, kind, offset }) => ({ kind, offset, size: bytes.length }))
       }
     case "Listening":
-      return { ...event, address: Address.format(event.address), to: Address.format(event.to) }
+      return {
+        ...event,
+        address: Address.format(event.address),
+        ...event.to === undefined ? {} : { to: Address.format(event.to) }
+      }
     case "Accepted":
       return { ...event, client: Address.format(event.client) }
     default:

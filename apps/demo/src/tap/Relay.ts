@@ -3,12 +3,14 @@
 //   client  -- lendEach --> sendAllUnsafe --> server       bytes, with the backpressure of the slower side
 //           <-- FIN --------- shutdownWrite                a half-close stays one
 //           <-- RST --------- abort                        a reset, too
-import { type Address, type Connection, type ConnectionState, Transport } from "@framewire/core"
+import { type Address, type Connection, Transport } from "@framewire/core"
 import * as Effect from "effect/Effect"
+import * as CloseText from "./CloseText.ts"
 import * as Guess from "./Guess.ts"
 import type * as Recording from "./Recording.ts"
 import type { Side } from "./TapEvent.ts"
-import { type Watch, Watcher } from "./Watcher.ts"
+import type { Watch } from "./Watch.ts"
+import { Watcher } from "./Watcher.ts"
 
 /**
  * What must not be the tap's to end: as long as both peers want it, a direction may be silent or closed, or its reader
@@ -19,15 +21,6 @@ export const patient: Connection.ConnectionOptions = {
   halfCloseTimeout: "1 hour",
   readStallTimeout: "1 hour"
 }
-
-const reasonText = (reason: ConnectionState.CloseReason): string =>
-  reason._tag === "Graceful"
-    ? "graceful"
-    : reason._tag === "Failed"
-    ? reason.error.reason._tag === "ConnectionReset" ? "reset by it" : reason.error.message
-    : reason._tag === "Aborted"
-    ? "reset by the tap"
-    : "lingered too long"
 
 /** Frames are told apart from now on, those that came already too. */
 const guess = (watch: Watch, client: Watcher, server: Watcher) => {
@@ -101,7 +94,12 @@ export const relay = Effect.fnUntraced(
       }))
     )
     const [atClient, atServer] = yield* Effect.all([client.close(), server.close()], { concurrency: 2 })
-    hub.tell({ _tag: "Closed", connection, client: reasonText(atClient), server: reasonText(atServer) })
+    hub.tell({
+      _tag: "Closed",
+      connection,
+      client: CloseText.of(atClient, "the tap"),
+      server: CloseText.of(atServer, "the tap")
+    })
     if (taken !== undefined) yield* taken.end
   },
   Effect.scoped

@@ -3,8 +3,6 @@ import { NodeTransport } from "@framewire/core/node"
 import { Vector } from "@framewire/framing/testing"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
-import * as Flag from "effect/cli/Flag"
-import * as Config from "effect/Config"
 import * as Console from "effect/Console"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -110,11 +108,7 @@ export const replay = Command.make(
       Argument.withMetavar("FILE"),
       Argument.withDescription("What tap --record wrote")
     ),
-    to: Flag.String("to").pipe(
-      Flag.withMetavar("HOST:PORT"),
-      Flag.withDescription("The server; or FRAMEWIRE_TO"),
-      Flag.withFallbackConfig(Config.String("FRAMEWIRE_TO"))
-    )
+    to: Options.to
   },
   Effect.fnUntraced(function*({ file, to }) {
     const address = yield* Options.parseAddress(to)

@@ -1,8 +1,10 @@
+import { Address } from "@framewire/core"
 import { NodeTransport } from "@framewire/core/node"
 import { Server } from "@framewire/server"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import * as Config from "effect/Config"
+import * as TerminalCapabilities from "effect/cli/TerminalCapabilities"
+import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
@@ -11,53 +13,40 @@ import * as Stream from "effect/Stream"
 import * as CommandError from "../CommandError.ts"
 import * as Options from "../Options.ts"
 import * as Page from "../page/Page.ts"
+import * as Hub from "./Hub.ts"
 import * as Print from "./Print.ts"
 import * as Recording from "./Recording.ts"
 import * as Relay from "./Relay.ts"
-import * as TapEvent from "./TapEvent.ts"
-import { Watch } from "./Watcher.ts"
+import type { TapEvent } from "./TapEvent.ts"
+import { Watch } from "./Watch.ts"
 
-const listen = Flag.String("listen").pipe(
-  Flag.withMetavar("HOST:PORT"),
-  Flag.withDescription("Where the clients come; port 0 takes a free one; or FRAMEWIRE_LISTEN"),
-  Flag.withFallbackConfig(Config.String("FRAMEWIRE_LISTEN"))
-)
-const to = Flag.String("to").pipe(
-  Flag.withMetavar("HOST:PORT"),
-  Flag.withDescription("The server; or FRAMEWIRE_TO"),
-  Flag.withFallbackConfig(Config.String("FRAMEWIRE_TO"))
-)
-const web = Flag.Int("web").pipe(
-  Flag.withMetavar("PORT"),
-  Flag.withDescription("Shows it on a page of 127.0.0.1, too; 0 takes a free port"),
-  Flag.optional
-)
-const record = Flag.String("record").pipe(
-  Flag.withMetavar("FILE"),
-  Flag.withDescription("Writes the first 100 connections as vectors, for framewire replay; 1 MiB each way"),
-  Flag.optional
-)
-const json = Flag.Boolean("json").pipe(
-  Flag.withDescription("One JSON object a line, for programs"),
-  Flag.withDefault(false)
-)
-const frames = Flag.Int("frames").pipe(
-  Flag.withMetavar("N"),
-  Flag.withDescription("Frames shown a second at most; the others are counted"),
-  Flag.withDefault(100)
-)
-const connections = Flag.Int("connections").pipe(
-  Flag.withMetavar("N"),
-  Flag.withDescription("Clients at a time; more are turned away"),
-  Flag.withDefault(1024)
-)
+const option = Options.of("tap")
+const web = option.int("web", {
+  metavar: "PORT",
+  description: "Shows it on a page of 127.0.0.1, too; 0 takes a free port"
+})
+const record = option.text("record", {
+  metavar: "FILE",
+  description: "Writes the first 100 connections as vectors, for framewire replay; 1 MiB each way"
+})
+const json = option.toggle("json", { description: "One JSON object a line, for programs", fallback: false })
+const frames = option.int("frames", {
+  metavar: "N",
+  description: "Frames shown a second at most; the others are counted",
+  fallback: 100
+})
+const connections = option.int("connections", {
+  metavar: "N",
+  description: "Clients at a time; more are turned away",
+  fallback: 1024
+})
 
 /** Prints until it is interrupted. A slow reader of standard output loses events, and slows nobody. */
-const print = Effect.fnUntraced(function*(events: PubSub.Subscription<TapEvent.TapEvent>, asJson: boolean) {
+const print = Effect.fnUntraced(function*(events: PubSub.Subscription<TapEvent>, asJson: boolean) {
   const stdio = yield* Stdio.Stdio
-  const colours = (yield* stdio.stdoutIsTerminal) && !process.env["NO_COLOR"]
+  const { canColor: colours } = yield* TerminalCapabilities.TerminalCapabilities
   let expected = 1
-  const lines = (batch: ReadonlyArray<TapEvent.TapEvent>) => {
+  const lines = (batch: ReadonlyArray<TapEvent>) => {
     const text: Array<string> = []
     for (const event of batch) {
       if (event.sequence > expected && !asJson) text.push(`${event.sequence - expected} events lost: too slow a reader`)
@@ -76,11 +65,24 @@ const print = Effect.fnUntraced(function*(events: PubSub.Subscription<TapEvent.T
 
 export const tap = Command.make(
   "tap",
-  { listen, to, framing: Flag.optional(Options.framing), web, record, json, frames, connections },
+  {
+    listen: Options.listen,
+    to: Options.to,
+    framing: Flag.optional(Options.framing),
+    web: Flag.optional(web),
+    record: Flag.optional(record),
+    json,
+    frames,
+    connections
+  },
   Effect.fnUntraced(
     function*(options) {
       const at = yield* Options.parseAddress(options.listen)
       const target = yield* Options.parseAddress(options.to)
+      const page = Option.getOrUndefined(options.web)
+      if (page !== undefined && !Address.isPort(page)) {
+        return yield* CommandError.usage(`--web: 0 to ${Address.maxPort}`)
+      }
       const spec = Option.getOrUndefined(options.framing)
       const framing = spec === undefined ? undefined : yield* Options.parseFraming(spec)
       const path = Option.getOrUndefined(options.record)
@@ -90,18 +92,17 @@ export const tap = Command.make(
       if (options.frames < 0) return yield* CommandError.usage("--frames: 0 or more")
       if (options.connections < 1) return yield* CommandError.usage("--connections: 1 or more")
 
-      const events = yield* PubSub.sliding<TapEvent.TapEvent>({ capacity: 1024, replay: 512 })
-      const hub = TapEvent.hub(events)
+      const hub = yield* Hub.make
       const watch = new Watch(hub, framing, options.frames)
       const recording = path === undefined || framing === undefined || spec === undefined
         ? undefined
         : yield* Recording.make(path, framing, spec)
       // Before the first event, so that it misses none.
-      const printed = yield* PubSub.subscribe(events)
-      yield* Option.match(options.web, {
-        onNone: () => Effect.void,
-        onSome: (port) => Page.serve(port, events)
-      })
+      const printed = yield* PubSub.subscribe(hub.events)
+      if (page !== undefined) {
+        const url = yield* Page.serve({ host: "127.0.0.1", port: page }, { name: "tap", hub })
+        yield* Console.error(`framewire: the page is ${url}`)
+      }
       let clients = 0
       const server = yield* Effect.mapError(
         Server.make(
@@ -118,11 +119,7 @@ export const tap = Command.make(
       )
       hub.tell({ _tag: "Listening", address: server.address, to: target })
 
-      const seconds = Effect.forever(Effect.andThen(
-        Effect.sleep("1 second"),
-        Effect.map(server.connections, (open) => hub.tell({ _tag: "Rates", open, ...watch.turn() }))
-      ))
-      yield* Effect.raceFirst(seconds, print(printed, options.json)).pipe(
+      yield* Effect.raceFirst(watch.seconds(server.connections), print(printed, options.json)).pipe(
         // A signal is how it ends, and no failure.
         Effect.onInterrupt(() => Effect.sync(() => process.exitCode = 0))
       )

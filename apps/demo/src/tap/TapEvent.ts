@@ -1,18 +1,36 @@
-// What a tap sees. Bytes in an event are bounded copies of what passed.
+// What a tap sees, between a client and a server or within a server. Bytes in an event are bounded copies of what passed.
 import type { Address } from "@framewire/core"
 import type { HexDump } from "@framewire/framing"
-import * as PubSub from "effect/PubSub"
 
 /** Who sent it. */
 export type Side = "client" | "server"
 
-type Seen =
-  | { readonly _tag: "Listening"; readonly address: Address.Address; readonly to: Address.Address }
+export type Seen =
+  | {
+    readonly _tag: "Listening"
+    readonly address: Address.Address
+    /** Where a tap connects. */
+    readonly to?: Address.Address
+    /** What a server calls the address. */
+    readonly door?: string
+  }
   | { readonly _tag: "Guessed"; readonly framing: string; readonly why: string }
-  | { readonly _tag: "Accepted"; readonly connection: number; readonly client: Address.Address }
+  | {
+    readonly _tag: "Accepted"
+    readonly connection: number
+    readonly client: Address.Address
+    readonly door?: string
+  }
   | { readonly _tag: "Dialled"; readonly connection: number }
   | { readonly _tag: "HalfClosed"; readonly connection: number; readonly by: Side }
-  | { readonly _tag: "Closed"; readonly connection: number; readonly client: string; readonly server: string }
+  | {
+    readonly _tag: "Closed"
+    readonly connection: number
+    /** How the line to the client ended. */
+    readonly client: string
+    /** And that of a tap to the server. */
+    readonly server?: string
+  }
   | {
     readonly _tag: "Frame"
     readonly connection: number
@@ -51,18 +69,4 @@ export type TapEvent = Seen & {
   /** Counted from 1; a gap says how many a slow watcher has missed. */
   readonly sequence: number
   readonly time: number
-}
-
-/** Tells everybody; a slow watcher loses the oldest of 1024. */
-export interface Hub {
-  readonly tell: (seen: Seen) => void
-  readonly events: PubSub.PubSub<TapEvent>
-}
-
-export const hub = (events: PubSub.PubSub<TapEvent>): Hub => {
-  let sequence = 0
-  return {
-    events,
-    tell: (seen) => void PubSub.publishUnsafe(events, { ...seen, sequence: ++sequence, time: Date.now() })
-  }
 }

@@ -1,70 +1,17 @@
 // Decodes beside what passes. It borrows the bytes, never fails, and gives up rather than hold much.
 import { ByteReader, type Codec, Decoder, FramingError, HexDump } from "@framewire/framing"
 import * as Guess from "./Guess.ts"
-import type { Hub, Rate, Side } from "./TapEvent.ts"
+import type { Side } from "./TapEvent.ts"
+import type { Watch } from "./Watch.ts"
 
 const shownBytes = 1024
 const maxHeld = 67_108_864
-const sizeClasses = 8
-
-const emptyRate = () => ({ bytes: 0, frames: 0, sizes: Array.from({ length: sizeClasses }, () => 0), left: 0 })
-
-/** What all watchers of a tap share: the framing, the allowance of frames to show, the memory, the counts. */
-export class Watch {
-  readonly hub: Hub
-  readonly atMost: number
-  framing: Codec.Framing | "chunks" | undefined
-  /** Bytes of frames that are not whole, and of streams whose framing is not known yet. */
-  held = 0
-  #allowed: number
-  #rates = { client: emptyRate(), server: emptyRate() }
-
-  /** Shows at most `atMost` frames a second; the others are counted. */
-  constructor(hub: Hub, framing: Codec.Framing | undefined, atMost: number) {
-    this.hub = hub
-    this.framing = framing
-    this.atMost = atMost
-    this.#allowed = atMost
-  }
-
-  /** Frames that may still be shown in this second. */
-  get allowed(): number {
-    return this.#allowed
-  }
-
-  count(from: Side, size: number): void {
-    const rate = this.#rates[from]
-    rate.frames++
-    const place = Math.min(sizeClasses - 1, Math.max(0, Math.ceil(Math.log2(size + 1) / 2) - 2))
-    rate.sizes[place] = (rate.sizes[place] ?? 0) + 1
-  }
-
-  passed(from: Side, bytes: number): void {
-    this.#rates[from].bytes += bytes
-  }
-
-  show(): void {
-    this.#allowed--
-  }
-
-  leave(from: Side): void {
-    this.#rates[from].left++
-  }
-
-  /** What was counted since the last call; a new second begins. */
-  turn(): { readonly client: Rate; readonly server: Rate } {
-    const rates = this.#rates
-    this.#rates = { client: emptyRate(), server: emptyRate() }
-    this.#allowed = this.atMost
-    return rates
-  }
-}
-
 /** Of one direction of one connection. */
 export class Watcher {
   readonly #watch: Watch
   readonly #connection: number
   readonly #from: Side
+  readonly #own: Codec.Framing | undefined
   readonly #reader = ByteReader.make()
   #step: Decoder.FrameStep | undefined
   /** Bytes that the watch counts as held by this. */
@@ -73,10 +20,16 @@ export class Watcher {
   #offset = 0
   #isOver = false
 
-  constructor(watch: Watch, connection: number, from: Side) {
+  /** Of the framing that the watch knows, unless it is told another. */
+  constructor(watch: Watch, connection: number, from: Side, framing?: Codec.Framing) {
     this.#watch = watch
     this.#connection = connection
     this.#from = from
+    this.#own = framing
+  }
+
+  get #framing(): Codec.Framing | "chunks" | undefined {
+    return this.#own ?? this.#watch.framing
   }
 
   /** What came and is not known yet how to read. */
@@ -88,7 +41,7 @@ export class Watcher {
   see(batch: ReadonlyArray<Uint8Array>): void {
     for (const chunk of batch) this.#watch.passed(this.#from, chunk.length)
     if (this.#isOver) return
-    if (this.#watch.framing === "chunks" && this.#step === undefined) return this.#showChunks(batch)
+    if (this.#framing === "chunks" && this.#step === undefined) return this.#showChunks(batch)
     for (const chunk of batch) this.#reader.lend(chunk)
     this.read()
     this.#reader.keep()
@@ -100,7 +53,7 @@ export class Watcher {
 
   /** Reads what came, once the framing is known. */
   read(): void {
-    const { framing } = this.#watch
+    const framing = this.#framing
     if (framing === "chunks") {
       const waiting = this.#reader.take(this.#reader.length)
       if (waiting.length > 0) this.#showChunks([waiting])
@@ -141,11 +94,13 @@ export class Watcher {
   }
 
   #countAll(step: Decoder.FrameStep): FramingError.FrameError | FramingError.MessageError | "more" {
-    return Decoder.visit(step, this.#reader, (_, start, end) => {
+    const before = this.#number
+    const error = Decoder.visit(step, this.#reader, (_, start, end) => {
       this.#number++
       this.#watch.count(this.#from, end - start)
-      this.#watch.leave(this.#from)
-    }) ?? "more"
+    })
+    this.#watch.leave(this.#from, this.#number - before)
+    return error ?? "more"
   }
 
   #showNext(step: Decoder.FrameStep, framing: Codec.Framing) {
@@ -183,7 +138,7 @@ export class Watcher {
   #show(offset: number, size: number, bytes: Uint8Array, spans: ReadonlyArray<HexDump.Span>, payload: number): void {
     this.#number++
     this.#watch.count(this.#from, payload)
-    if (this.#watch.allowed <= 0) return this.#watch.leave(this.#from)
+    if (this.#watch.allowed <= 0) return this.#watch.leave(this.#from, 1)
     this.#watch.show()
     const { hub } = this.#watch
     hub.tell({

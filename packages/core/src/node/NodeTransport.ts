@@ -9,6 +9,7 @@ import type * as Scope from "effect/Scope"
 import type { Address } from "../Address.ts"
 import type { Connection } from "../Connection.ts"
 import { InvalidTls } from "../HandshakeReason.ts"
+import { checkConnect, checkListen } from "../internal/checkOptions.ts"
 import * as LifecycleHub from "../internal/LifecycleHub.ts"
 import * as SecureListener from "../internal/SecureListener.ts"
 import type { Listener, ListenOptions } from "../Listener.ts"
@@ -50,6 +51,7 @@ const make = (lookup?: Lookup) =>
       address: Address,
       { tls, ...options }: ConnectOptions = {}
     ): Effect.Effect<Connection, ConnectError | HandshakeError, Scope.Scope> => {
+      checkConnect({ ...options, tls })
       const dialled = Effect.acquireRelease(
         dial(hub, address, options, lookup),
         (connection) => connection.close(),
@@ -63,6 +65,7 @@ const make = (lookup?: Lookup) =>
       local: Address,
       { deferTls, tls, ...options }: ListenOptions = {}
     ): Effect.Effect<Listener, ListenError, Scope.Scope> => {
+      checkListen({ ...options, tls })
       const listener = NodeListener.make(hub, local, options)
       if (tls === undefined) return listener
       const asked = Effect.isEffect(tls) ? tls : Effect.succeed(tls)

@@ -12,8 +12,10 @@ import type * as Scope from "effect/Scope"
 import type * as Address from "../Address.ts"
 import type { Connection, ConnectionOptions } from "../Connection.ts"
 import { InvalidTls } from "../HandshakeReason.ts"
+import { checkConnect, checkListen } from "../internal/checkOptions.ts"
 import * as LifecycleHub from "../internal/LifecycleHub.ts"
 import * as WireConnection from "../internal/WireConnection.ts"
+import { check, duration, number, whole } from "../InvalidOption.ts"
 import type { Listener, ListenOptions } from "../Listener.ts"
 import { type ConnectOptions, Transport } from "../Transport.ts"
 import { ConnectError, ListenError } from "../TransportError.ts"
@@ -76,8 +78,9 @@ const make = (options: Options) =>
     const listen = (
       local: Address.Address,
       how: ListenOptions = {}
-    ): Effect.Effect<Listener, ListenError, Scope.Scope> =>
-      Effect.acquireRelease(
+    ): Effect.Effect<Listener, ListenError, Scope.Scope> => {
+      checkListen(how)
+      return Effect.acquireRelease(
         Effect.suspend(() => {
           const fail = (reason: TransportReason.TransportReason) => Effect.fail(new ListenError({ reason, local }))
           const problem = hosts.problem(local)
@@ -100,6 +103,7 @@ const make = (options: Options) =>
         }),
         (listener) => Effect.sync(listener.stop)
       )
+    }
 
     /** One segment of the handshake, one way. */
     const travel = Effect.suspend(() => {
@@ -109,8 +113,9 @@ const make = (options: Options) =>
     const connect = (
       remote: Address.Address,
       how: ConnectOptions = {}
-    ): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
-      Effect.uninterruptibleMask((restore) => {
+    ): Effect.Effect<Connection, ConnectError, Scope.Scope> => {
+      checkConnect(how)
+      return Effect.uninterruptibleMask((restore) => {
         const fail = (reason: TransportReason.TransportReason) =>
           Effect.fail(new ConnectError({ reason, remote, attempts: [{ remote, reason }] }))
         let end: Link.End | undefined
@@ -147,6 +152,7 @@ const make = (options: Options) =>
           Effect.tap((connection) => Effect.addFinalizer(() => connection.close()))
         )
       })
+    }
 
     const network = MemoryNetwork.of({
       partition: Effect.sync(() => medium.healed.closeUnsafe()),
@@ -196,5 +202,9 @@ const make = (options: Options) =>
  * @category layers
  * @since 0.1.0
  */
-export const layer = (options: Options = {}): Layer.Layer<Transport | MemoryNetwork> =>
-  Layer.effectContext(make(options))
+export const layer = (options: Options = {}): Layer.Layer<Transport | MemoryNetwork> => {
+  const { bandwidth, buffer, latency, rechunk } = options
+  check({ bandwidth, rechunk, buffer }, { bandwidth: number(0), rechunk: whole(1), buffer: whole(0) })
+  for (const each of [latency].flat()) check({ latency: each }, { latency: duration })
+  return Layer.effectContext(make(options))
+}

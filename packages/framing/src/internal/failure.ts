@@ -5,9 +5,9 @@ import { FrameError, FrameTooLong, MessageError } from "../FramingError.ts"
 export const broken = (reader: ByteReader, reason: FrameError["reason"], size = 16): FrameError =>
   new FrameError({ reason, offset: reader.offset, head: reader.peek(Math.min(16, size)) })
 
-/** What came at `offset` cannot be accepted, and is taken. */
-export const rejected = (offset: number, reason: MessageError["reason"]): MessageError =>
-  new MessageError({ direction: "decode", reason, offset })
+/** What came cannot be accepted, and is taken. */
+export const rejected = (reason: MessageError["reason"]): MessageError =>
+  new MessageError({ direction: "decode", reason })
 
 /** What was to be sent cannot be. */
 export const refused = (reason: MessageError["reason"]): MessageError =>

@@ -72,11 +72,10 @@ export const fix = (begin: string, most: number | undefined): Framing => {
     if (!hasTrailer(reader, header, end)) {
       throw broken(reader, new Malformed({ detail: `no checksum field after the ${size} bytes of field 9` }))
     }
-    const offset = reader.offset
     const message = reader.take(end + trailer.length)
     const declared = (message[end + 3]! - zero) * 100 + (message[end + 4]! - zero) * 10 + message[end + 5]! - zero
     const computed = sumOf(message, end)
-    if (declared !== computed) throw rejected(offset, new ChecksumMismatch({ declared, computed }))
+    if (declared !== computed) throw rejected(new ChecksumMismatch({ declared, computed }))
     return message.subarray(header, end)
   }
 

@@ -32,17 +32,16 @@ const isDeeper = (text: string, depth: number): boolean => {
 const detailOf = (cause: unknown) => cause instanceof Error ? cause.message : String(cause)
 const tooDeep = (depth: number) => `more than ${depth} arrays and objects within one another`
 
-const invalid = (detail: string, offset: number) =>
-  new MessageError({ direction: "decode", reason: new InvalidJson({ detail }), offset })
+const invalid = (detail: string) => new MessageError({ direction: "decode", reason: new InvalidJson({ detail }) })
 
-/** The value of a text that came in the frame at `offset`. */
-export const parseJson = (text: string, depth: number, offset: number): unknown => {
+/** The value of a text that came. */
+export const parseJson = (text: string, depth: number): unknown => {
   // Before it is parsed, because how deep a parser goes is the platform's choice, and how deep a schema goes the stack's.
-  if (isDeeper(text, depth)) throw invalid(tooDeep(depth), offset)
+  if (isDeeper(text, depth)) throw invalid(tooDeep(depth))
   try {
     return JSON.parse(text)
   } catch (cause) {
-    throw invalid(detailOf(cause), offset)
+    throw invalid(detailOf(cause))
   }
 }
 

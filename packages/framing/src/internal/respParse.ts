@@ -36,13 +36,12 @@ const doubleOf = (text: string): number | undefined => {
 
 const none: Uint8Array = new Uint8Array(0)
 
-/** Makes the function that gives the value of bytes that the scanner let pass, and where they began in the stream. */
-export const parser = (): (whole: Uint8Array, began: number) => Value => {
+/** Makes the function that gives the value of bytes that the scanner let pass. */
+export const parser = (): (whole: Uint8Array) => Value => {
   let bytes = none
-  let offset = 0
   let at = 0
 
-  const bad = (detail: string) => rejected(offset, new Malformed({ detail }))
+  const bad = (detail: string) => rejected(new Malformed({ detail }))
 
   const line = (): Uint8Array => {
     const from = at
@@ -78,7 +77,7 @@ export const parser = (): (whole: Uint8Array, began: number) => Value => {
     try {
       return utf8.decode(found)
     } catch {
-      throw rejected(offset, new InvalidUtf8())
+      throw rejected(new InvalidUtf8())
     }
   }
 
@@ -221,9 +220,8 @@ export const parser = (): (whole: Uint8Array, began: number) => Value => {
     return { ...plain(), attributes }
   }
 
-  return (whole, began) => {
+  return (whole) => {
     bytes = whole
-    offset = began
     at = 0
     const found = value()
     bytes = none

@@ -7,9 +7,9 @@ const escapes: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t", b
 const isSpace = (letter: string | undefined): boolean => letter === undefined || " \t\r\n\0\v\f".includes(letter)
 
 /** The words as an array of bytes, of which there may be `most` values with the array itself. */
-export const words = (bytes: Uint8Array, offset: number, most: number): Value => {
+export const words = (bytes: Uint8Array, most: number): Value => {
   const line = Array.from(bytes, (byte) => String.fromCharCode(byte))
-  const bad = (detail: string) => rejected(offset, new Malformed({ detail }))
+  const bad = (detail: string) => rejected(new Malformed({ detail }))
   let at = 0
 
   const escaped = (): string => {

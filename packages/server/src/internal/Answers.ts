@@ -3,18 +3,26 @@ import type { Connection, TransportError } from "@framewire/core"
 import { ByteWriter, Codec, type FramingError } from "@framewire/framing"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { isDone } from "./isDone.ts"
 
 // From here on answers go out before more of them are made: a peer that asks and does not read gets this much of our
-// memory, and one answer more.
+// memory, and those that are encoded at once.
 const maxUnsent = 65_536
 
-export class Answers<in Out> {
+// Encoding texts one by one takes five times as long.
+const encodedAtOnce = 16
+
+export class Answers<Out> {
   readonly #connection: Connection.Connection
   readonly #codec: Codec.Codec<unknown, Out>
   readonly #context: Context.Context<never>
   readonly #writer = ByteWriter.make()
+  /** Not encoded yet. */
+  #answers: Array<Out> = []
+  /** What is behind it would no longer stand beside its request. */
+  #refused: FramingError.MessageError | undefined
   /** A send that the kernel has not taken yet. A second one could be refused, and answers be missing. */
   #sending: Fiber.Fiber<void, TransportError.SendError> | undefined
   #soon = false
@@ -29,9 +37,30 @@ export class Answers<in Out> {
     this.#context = context
   }
 
-  /** Appends one, or says why it cannot be. */
+  /** Appends one, or says why one of those that it has cannot be sent. */
   write(answer: Out): FramingError.MessageError | undefined {
-    return Codec.write(this.#codec, answer, this.#writer)
+    return this.#answers.push(answer) < encodedAtOnce ? undefined : this.#encode()
+  }
+
+  #encode(): FramingError.MessageError | undefined {
+    const answers = this.#answers
+    this.#answers = []
+    if (answers.length === 0 || this.#refused !== undefined || this.#encodesAll(answers)) return this.#refused
+    // Those before the bad one are good answers.
+    for (const answer of answers) {
+      this.#refused = Codec.write(this.#codec, answer, this.#writer)
+      if (this.#refused !== undefined) break
+    }
+    return this.#refused
+  }
+
+  #encodesAll(answers: ReadonlyArray<Out>): boolean {
+    try {
+      return Codec.writeAll(this.#codec, answers, this.#writer) === undefined
+    } catch {
+      // Thrown again where it is known which one it is.
+      return false
+    }
   }
 
   get isFull(): boolean {
@@ -39,11 +68,16 @@ export class Answers<in Out> {
   }
 
   /** Sends what there is. Where the kernel takes it at once, it is an `Exit`. */
-  flush(): Effect.Effect<void, TransportError.SendError> {
+  flush(): Effect.Effect<void, TransportError.SendError | FramingError.MessageError> {
+    const refused = this.#encode()
+    return refused === undefined ? this.#send() : Effect.andThen(this.#send(), Exit.fail(refused))
+  }
+
+  #send(): Effect.Effect<void, TransportError.SendError> {
     if (this.#sending !== undefined) {
       return Effect.andThen(
         Fiber.join(this.#sending),
-        Effect.suspend(() => this.flush())
+        Effect.suspend(() => this.#send())
       )
     }
     if (this.#writer.length === 0) return Effect.void
@@ -61,7 +95,7 @@ export class Answers<in Out> {
 
   /** Sends what there is when this turn of the loop is over: for whoever has to wait meanwhile. */
   flushSoon(): void {
-    if (this.#soon || this.#writer.length === 0) return
+    if (this.#soon || this.#answers.length + this.#writer.length === 0) return
     this.#soon = true
     const flush = Effect.suspend(() => {
       this.#soon = false

@@ -6,17 +6,19 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as PartitionedSemaphore from "effect/PartitionedSemaphore"
 import * as RateLimiter from "effect/persistence/RateLimiter"
-import type { Options, PerClient, Reason } from "../Admission.ts"
+import * as Admission from "../Admission.ts"
 
-class Refused extends Data.TaggedError("Refused")<{ readonly reason: Reason }> {}
+class Refused extends Data.TaggedError("Refused")<{ readonly reason: Admission.Reason }> {}
 
+// Of the descriptors, so that enough are left for what handlers open.
+const share = 0.8
 // A semaphore has a capacity for good, so what may not be open is withheld.
 const capacity = Number.MAX_SAFE_INTEGER
 const maxRemembered = 65_536
 const maxLingering = 64
 const busyLinger = "1 second"
 
-const refused = (reason: Reason) => Effect.fail(new Refused({ reason }))
+const refused = (reason: Admission.Reason) => Effect.fail(new Refused({ reason }))
 
 /** Effect's limiter, forgotten now and then: its store in memory keeps every key. */
 const makeLimiter = Effect.gen(function*() {
@@ -33,8 +35,8 @@ const makeLimiter = Effect.gen(function*() {
 })
 
 export interface Gate {
-  readonly settings: Effect.Effect<Required<Options>>
-  readonly set: (changes: Options) => Effect.Effect<void>
+  readonly settings: Effect.Effect<Required<Admission.Options>>
+  readonly set: (changes: Admission.Options) => Effect.Effect<void>
   /** Whether somebody more, beside so many in the house, has no chance. */
   readonly isFull: (held: number) => boolean
   /** Gives it a slot, and counts it among the connections of its client, until the effect is run that this gives. */
@@ -43,12 +45,28 @@ export interface Gate {
     onParked: (change: 1 | -1) => void
   ) => Effect.Effect<Effect.Effect<unknown>, Refused>
   /** Turns it away. */
-  readonly refuse: (connection: Connection.Connection, reason: Reason) => Effect.Effect<unknown>
+  readonly refuse: (connection: Connection.Connection, reason: Admission.Reason) => Effect.Effect<unknown>
 }
 
-export const make = (initial: Required<Options>, isSecured: boolean): Effect.Effect<Gate> =>
+const settingsOf = (
+  { allow = [], deny = [], maxConnections, perClient = {}, whenFull = Admission.reject() }: Admission.Options,
+  freeDescriptors: number | undefined
+): Required<Admission.Options> => ({
+  allow,
+  deny,
+  perClient,
+  whenFull,
+  maxConnections: maxConnections ?? (freeDescriptors === undefined ? 1024 : Math.floor(share * freeDescriptors))
+})
+
+/** `freeDescriptors` when the server starts, where the platform tells. */
+export const make = (
+  options: Admission.Options,
+  freeDescriptors: number | undefined,
+  isSecured: boolean
+): Effect.Effect<Gate> =>
   Effect.gen(function*() {
-    let settings = initial
+    let settings = settingsOf(options, freeDescriptors)
     const limiter = yield* makeLimiter
     const clients = new Map<string, number>()
     const slots = PartitionedSemaphore.makeUnsafe<string>({ permits: capacity })
@@ -82,7 +100,7 @@ export const make = (initial: Required<Options>, isSecured: boolean): Effect.Eff
       })
     yield* resize(settings.maxConnections)
 
-    const problem = (client: Address.Address, site: string | undefined): Reason | undefined => {
+    const problem = (client: Address.Address, site: string | undefined): Admission.Reason | undefined => {
       const { allow, deny, perClient } = settings
       if (Address.isUnix(client) || site === undefined) return undefined
       const has = (networks: ReadonlyArray<Address.Network>) => networks.some((it) => it.contains(client.host))
@@ -91,7 +109,7 @@ export const make = (initial: Required<Options>, isSecured: boolean): Effect.Eff
       return (clients.get(site) ?? 0) >= maxConnections ? "clientConnections" : undefined
     }
 
-    const rated = (site: string | undefined, { rate }: PerClient) =>
+    const rated = (site: string | undefined, { rate }: Admission.PerClient) =>
       site === undefined || rate === undefined ?
         Effect.void :
         Effect.flatMap(

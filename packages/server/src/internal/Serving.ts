@@ -142,21 +142,28 @@ export const make = <E, R>({ clock, gate, handler, onShed, proxy, tls, watch }: 
         attributes: { ...networkOf(connection.local), ...peerOf(connection.remote) }
       })),
       Scope.provide(scope),
-      Effect.onExit((exit) => Scope.close(scope, exit)),
-      Effect.catchCause((cause) => Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logDebug(cause)),
-      Effect.ensuring(Effect.suspend(() =>
-        Effect.andThen(
-          tellClosed(entry),
-          Effect.suspend(() => {
-            active--
-            watch.active(-1)
-            leave(entry)
-            return release
-          })
-        )
-      ))
+      // What comes is run whatever this is: nothing interrupts what is around the handler.
+      Effect.exit,
+      Effect.flatMap((exit) => conclude(entry, scope, release, exit))
     )
   }
+
+  const conclude = (
+    entry: Entry,
+    scope: Scope.Closeable,
+    release: Effect.Effect<unknown>,
+    exit: Exit.Exit<void, unknown>
+  ) =>
+    Effect.andThen(Scope.close(scope, exit), exit).pipe(
+      Effect.catchCause((cause) => Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logDebug(cause)),
+      Effect.andThen(tellClosed(entry)),
+      Effect.andThen(Effect.suspend(() => {
+        active--
+        watch.active(-1)
+        leave(entry)
+        return release
+      }))
+    )
 
   const reject = (entry: Entry, reason: Reason, error?: ProxyProtocol.ProxyError | TransportError.ReceiveError) => {
     if (entry.phase === "rejected") return
@@ -181,20 +188,27 @@ export const make = <E, R>({ clock, gate, handler, onShed, proxy, tls, watch }: 
     const read = ProxyProtocol.read(options)
     const trusts = ProxyProtocol.trusts(options)
 
+    const wait = (entry: Entry) => {
+      pending.add(entry)
+      watch.headersPending(pending.size)
+    }
+    const waitNoMore = (entry: Entry) => {
+      if (pending.delete(entry)) watch.headersPending(pending.size)
+    }
     const makeRoom = Effect.suspend(() => {
       const [oldest] = pending
       if (oldest === undefined || pending.size <= maxPending) return Effect.void
-      pending.delete(oldest)
+      waitNoMore(oldest)
       reject(oldest, "headers")
       return oldest.connection.abort
     })
     const readHeader = (entry: Entry) => {
       const { connection } = entry
       // Whom nobody trusts is reset at once, and takes no place.
-      if (trusts(connection.remote)) pending.add(entry)
+      if (trusts(connection.remote)) wait(entry)
       return Effect.andThen(makeRoom, Effect.interruptible(read(connection))).pipe(
         inSpan("tcp.proxy_header", () => ({ root: true, kind: "server", attributes: peerOf(connection.remote) })),
-        Effect.ensuring(Effect.sync(() => pending.delete(entry)))
+        Effect.ensuring(Effect.sync(() => waitNoMore(entry)))
       )
     }
     return (entry: Entry, scope: Scope.Closeable) =>

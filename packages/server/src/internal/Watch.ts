@@ -99,6 +99,10 @@ export interface Watch {
   readonly dropped: (drop: Drop) => void
   /** For slow consumers. */
   readonly waiting: (bytes: number) => void
+  /** Whose PROXY header has not come. */
+  readonly headersPending: (connections: number) => void
+  /** Where the platform tells. */
+  readonly descriptorsFree: (descriptors: number | undefined) => void
   readonly secured: (millis: number, error?: TransportError.HandshakeError) => void
   readonly closed: (
     connection: Connection.Connection,
@@ -131,7 +135,9 @@ export const make = (address: () => Address.Address, isSecured: boolean): Effect
       waiting: of(ServerMetrics.waiting),
       handshakeDuration: of(ServerMetrics.handshakeDuration),
       drainDuration: of(ServerMetrics.drainDuration),
-      io: of(ServerMetrics.io)
+      io: of(ServerMetrics.io),
+      headersPending: of(ServerMetrics.headersPending),
+      descriptorsFree: of(ServerMetrics.descriptorsFree)
     }
     const counts: Counts = { accepted: 0, rejected: 0, closed: 0 }
     let state: ServerState = { _tag: "Running" }
@@ -186,6 +192,10 @@ export const make = (address: () => Address.Address, isSecured: boolean): Effect
         publish({ _tag: "Dropped", id, client: remote, reason, messages, bytes })
       },
       waiting: (bytes) => metrics.waiting().update(bytes),
+      headersPending: (connections) => metrics.headersPending().update(connections),
+      descriptorsFree: (descriptors) => {
+        if (descriptors !== undefined) metrics.descriptorsFree().update(descriptors)
+      },
       secured: (millis, error) => {
         const failed: Attributes = error === undefined ? {} : { "error.type": error.reason._tag }
         metrics.handshakeDuration(failed).update(millis / 1000)

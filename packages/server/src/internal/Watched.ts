@@ -25,6 +25,7 @@ export interface Age {
 /** What a look can find. */
 export type Verdict = "aged" | "stuck" | Pick<DeadlineExceeded, "which" | "afterMillis">
 
+type Received = Connection.Connection["receive"]
 type Batch = NonEmptyReadonlyArray<Uint8Array>
 
 // A frame has this long before its rate is judged: a stall of a few seconds is the network's.
@@ -42,6 +43,9 @@ export class Watched extends Delegate implements Progress {
   #retired = false
   #interrupted = false
 
+  // One of each for all who ask, and none where nobody receives by them.
+  #receive: Received | undefined
+  #observed: Received | undefined
   /** Bytes that the handler got. */
   #received = 0
   /** The handler wants more. */
@@ -83,20 +87,19 @@ export class Watched extends Delegate implements Progress {
     this.#begun = pending === 0 ? -1 : this.#received - pending
   }
 
-  override get receive() {
-    const received = Effect.onExit(this.inner.receive, (exit) => {
-      // Whoever was interrupted does not wait for the peer either.
-      this.#receiving = false
-      if (Exit.isSuccess(exit)) this.#got(exit.value)
-      return Effect.void
-    })
-    const receive: typeof received = Effect.withFiber((fiber) => {
+  override get receive(): Received {
+    const receive: Received = this.#receive ??= Effect.withFiber((fiber) => {
       // As Framed does: a yield between the bytes and who gets them would lose them if he is interrupted.
       if (2 * fiber.currentOpCount > fiber.cache.maxOpsBeforeYield) {
         return Effect.flatMap(Effect.yieldNow, () => receive)
       }
       this.#receiving = true
-      return received
+      return this.#observed ??= Effect.onExit(this.inner.receive, (exit) => {
+        // Whoever was interrupted does not wait for the peer either.
+        this.#receiving = false
+        if (Exit.isSuccess(exit)) this.#got(exit.value)
+        return Effect.void
+      })
     })
     return receive
   }
@@ -122,12 +125,10 @@ export class Watched extends Delegate implements Progress {
             this.#receiving = true
           })
         })
-        return Effect.ensuring(
-          received,
-          Effect.sync(() => {
-            this.#receiving = false
-          })
-        )
+        return Effect.onExit(received, () => {
+          this.#receiving = false
+          return Effect.void
+        })
       })
   }
 

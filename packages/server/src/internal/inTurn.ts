@@ -13,25 +13,42 @@ export interface Course<in A, B, out E, out R> {
   readonly last: () => Effect.Effect<void, E, R>
 }
 
-/** All of them, from the index on. */
-export const inTurn = <A, B, E, R>(
-  all: ReadonlyArray<A>,
-  course: Course<A, B, E, R>,
-  from = 0
-): Effect.Effect<void, E, R> => {
-  for (let index = from; index < all.length; index++) {
-    const running = course.run(all[index]!)
-    if (!isDone(running)) {
-      course.pause?.()
-      return Effect.flatMap(running, (given) => {
-        const used = course.use(given)
-        const rest = () => inTurn(all, course, index + 1)
-        return used === undefined ? rest() : Effect.flatMap(used, rest)
-      })
-    }
-    const used = course.use(running.value)
-    // Not by a call of itself: how often that would be is the peer's choice.
-    if (used !== undefined && !isDone(used)) return Effect.flatMap(used, () => inTurn(all, course, index + 1))
+/** All of them. What it returns is to be run once. */
+export const inTurn = <A, B, E, R>(all: ReadonlyArray<A>, course: Course<A, B, E, R>): Effect.Effect<void, E, R> => {
+  let index = 0
+  let running: Effect.Effect<B, E, R>
+  /** What the last one gave is still being used. */
+  let using: Effect.Effect<void, E, R> | undefined
+
+  const run = () => course.run(all[index++]!)
+  const use = (given: B): void => {
+    const used = course.use(given)
+    using = used === undefined || isDone(used) ? undefined : used
   }
-  return course.last()
+  /** Whether one has to be waited for. */
+  const waits = (): boolean => {
+    while (index < all.length) {
+      running = using === undefined ? run() : Effect.flatMap(using, run)
+      if (!isDone(running)) {
+        if (using === undefined) course.pause?.()
+        return true
+      }
+      use(running.value)
+    }
+    return false
+  }
+  const last = () => using === undefined ? course.last() : Effect.flatMap(using, course.last)
+
+  if (!waits()) return last()
+  let isFirst = true
+  // One loop instead of an effect after each: half of the time, and no stack.
+  const rest = Effect.whileLoop({
+    while: () => isFirst || waits(),
+    body: () => {
+      isFirst = false
+      return running
+    },
+    step: use
+  })
+  return Effect.flatMap(rest, last)
 }

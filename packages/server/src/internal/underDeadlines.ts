@@ -4,12 +4,12 @@ import * as Deadlines from "../Deadlines.ts"
 import type { Handler } from "../Handler.ts"
 import type { Watch } from "./Watch.ts"
 
-/** The server tells of each deadline that passes: nothing is left to fail with. */
+/** The server tells of each deadline that passes. */
 export const underDeadlines = <E, R>(
   options: Deadlines.DeadlineOptions | "unbounded",
   handler: Handler<E, R>,
   watch: Watch
-): Effect.Effect<Handler<E, R>, never, Scope.Scope> => {
+): Effect.Effect<Handler<E | Deadlines.DeadlineExceeded, R>, never, Scope.Scope> => {
   if (options === "unbounded") return Effect.succeed(handler)
   const { onExceeded } = options
   const deadlines = Deadlines.make({
@@ -19,9 +19,5 @@ export const underDeadlines = <E, R>(
       onExceeded?.(error, connection)
     }
   })
-  return Effect.map(deadlines, ({ guard }) => {
-    const guarded = guard(handler)
-    const isTold = (error: E | Deadlines.DeadlineExceeded) => error instanceof Deadlines.DeadlineExceeded
-    return (connection) => Effect.catchIf(guarded(connection), isTold, () => Effect.void)
-  })
+  return Effect.map(deadlines, ({ guard }) => guard(handler))
 }

@@ -32,7 +32,7 @@
  *
  * @since 0.1.0
  */
-import type { Address, TransportError } from "@framewire/core"
+import { type Address, InvalidOption, type TransportError } from "@framewire/core"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -143,6 +143,8 @@ const patient = Schedule.min([Schedule.exponential("100 millis"), Schedule.space
 // SO_REUSEPORT elsewhere, if it is there, gives all clients to one.
 const spreads = process.platform === "linux" || process.platform === "freebsd"
 
+const { check, duration, whole } = InvalidOption
+
 const all = { concurrency: "unbounded", discard: true } as const
 
 interface Slot {
@@ -166,6 +168,7 @@ export const make = (
   options: WorkersOptions
 ): Effect.Effect<Workers["Service"], TransportError.ListenError | WorkerError, Scope.Scope> =>
   Effect.gen(function*() {
+    check(options, { workers: whole(1, 1024), readyTimeout: duration, stopTimeout: duration })
     const { fd, queues = spreads ? "each" : "one", restarts = patient, workers = availableParallelism() } = options
     if (!Number.isInteger(workers) || workers < 1) {
       return yield* Effect.die(new RangeError(`${workers} workers: at least one is needed`))

@@ -38,7 +38,7 @@ export interface FakeTransport {
 }
 
 /** `freeDescriptors` as its listener tells them. */
-export const make = (freeDescriptors?: number): FakeTransport => {
+export const make = (freeDescriptors: () => number | undefined = () => undefined): FakeTransport => {
   const queue = Effect.runSync(Queue.unbounded<Connection.Connection, TransportError.ListenError | Cause.Done>())
   let drains = 0
   const listener: Listener.Listener = {
@@ -47,7 +47,7 @@ export const make = (freeDescriptors?: number): FakeTransport => {
     suspend: Effect.void,
     resume: Effect.void,
     counters: Effect.succeed({ accepted: 0, shed: 0 }),
-    freeDescriptors: Effect.succeed(freeDescriptors),
+    freeDescriptors: Effect.sync(freeDescriptors),
     drain: Effect.sync(() => {
       drains++
       Queue.endUnsafe(queue)

@@ -76,6 +76,13 @@ export const countsOf = (
       )
     ))
 
+/** A gauge of the server. */
+export const valueOf = ({ id }: Metric.Gauge<number>): Effect.Effect<number | undefined> =>
+  Effect.map(Metric.snapshot, (snapshot) => {
+    const found = snapshot.find((each) => each.id === id)
+    return found !== undefined && "value" in found.state ? Number(found.state.value) : undefined
+  })
+
 /** Suspends until it is so; the bound is the test's. */
 export const eventually = (isSo: () => boolean): Effect.Effect<void> =>
   Effect.suspend(() => isSo() ? Effect.void : Effect.andThen(Effect.sleep("2 millis"), eventually(isSo)))

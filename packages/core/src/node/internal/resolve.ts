@@ -17,7 +17,8 @@ export { AddressResolver }
  */
 export type Lookup = (
   name: string,
-  options: dns.LookupAllOptions,
+  // Not `dns.LookupAllOptions`: the declarations of this package compile without Node's.
+  options: { readonly all: true; readonly order: "verbatim"; readonly family: 0 | 4 | 6 },
   answer: (error: Error | null, addresses?: ReadonlyArray<{ readonly address: string }>) => void
 ) => void | (() => void)
 

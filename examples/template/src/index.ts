@@ -1,0 +1,3 @@
+export * as Protocol from "./Protocol.ts"
+export * as Service from "./Service.ts"
+export * as Words from "./Words.ts"
