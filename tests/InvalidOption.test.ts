@@ -84,6 +84,7 @@ const client = {
   attemptDelay: "duration",
   maxInFlight: "count",
   maxPushes: "count",
+  maxStreamed: "count",
   requestTimeout: "duration",
   drainTimeout: "duration"
 } as const

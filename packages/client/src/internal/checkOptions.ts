@@ -9,8 +9,8 @@ const { check, duration, whole } = InvalidOption
 /** Throws `InvalidOption`. */
 export const checkClient = <Req, P>(options: ClientOptions<Req, P>): void => {
   Transport.checkConnectOptions(options)
-  const { drainTimeout, heartbeat, maxInFlight, maxPushes, requestTimeout } = options
-  check({ maxInFlight, maxPushes }, { maxInFlight: whole(1), maxPushes: whole(1) })
+  const { drainTimeout, heartbeat, maxInFlight, maxPushes, maxStreamed, requestTimeout } = options
+  check({ maxInFlight, maxPushes, maxStreamed }, { maxInFlight: whole(1), maxPushes: whole(1), maxStreamed: whole(1) })
   check({ requestTimeout, drainTimeout }, { requestTimeout: duration, drainTimeout: duration })
   check(heartbeat, { interval: duration, misses: whole(1) }, "heartbeat.")
 }
