@@ -248,12 +248,12 @@ describe("a node of a room", () => {
           ),
         tell: ({ deeds }) =>
           Effect.as(
-            Deferred.succeed(asked, undefined),
+            deeds.length === 0 ? Effect.void : Deferred.succeed(asked, undefined),
             listens ? done(deeds) : deeds.map((): RoomOwner.Outcome => ({ _tag: "Unheard" }))
           )
       })
       const entering = yield* Effect.forkChild(here.enter("s1", { room, name: "ada", enter: () => Effect.void }))
-      yield* TestClock.adjust("1 second")
+      for (let i = 0; i < 10; i++) yield* TestClock.adjust("100 millis")
       assert.isDefined(entering.pollUnsafe())
       yield* Fiber.join(entering)
     }))
