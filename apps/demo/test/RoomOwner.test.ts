@@ -1,5 +1,6 @@
 // A room between its owner and the nodes, when messages between them are lost, late or told again; without a network.
 import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
@@ -227,5 +228,33 @@ describe("a node of a room", () => {
       yield* Fiber.join(before)
       assert.deepStrictEqual(replayed, [])
       assert.deepStrictEqual(published, ["#1 m1", "#2 m2", "entered"])
+    }))
+
+  it.effect("takes what the owner before has said while somebody enters at the new one", () =>
+    Effect.gen(function*() {
+      const { store } = memory()
+      const asked = yield* Deferred.make<void>()
+      let listens = false
+      const { here } = yield* node(store, {
+        hear: () =>
+          Stream.make([]).pipe(
+            Stream.concat(Stream.as(Stream.fromEffect(Deferred.await(asked)), [said(1)])),
+            // It goes over to the new owner when all of that is taken.
+            Stream.concat(Stream.fromEffect(Effect.sync(() => {
+              listens = true
+              return []
+            }))),
+            Stream.concat(Stream.never)
+          ),
+        tell: ({ deeds }) =>
+          Effect.as(
+            deeds.length === 0 ? Effect.void : Deferred.succeed(asked, undefined),
+            listens ? done(deeds) : deeds.map((): RoomOwner.Outcome => ({ _tag: "Unheard" }))
+          )
+      })
+      const entering = yield* Effect.forkChild(here.enter("s1", { room, name: "ada", enter: () => Effect.void }))
+      for (let i = 0; i < 10; i++) yield* TestClock.adjust("100 millis")
+      assert.isDefined(entering.pollUnsafe())
+      yield* Fiber.join(entering)
     }))
 })

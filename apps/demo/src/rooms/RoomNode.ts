@@ -166,7 +166,7 @@ export const make = <E>(options: {
           Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.fail(noOwner()) })
         )
         // What is heard meanwhile waits: the first of it is that this one has joined.
-        yield* Effect.gen(function*() {
+        const outcome = yield* Effect.gen(function*() {
           // Who comes from another node may have heard more than was heard here.
           if (after !== undefined && after > (last ?? 0)) yield* Effect.mapError(missed(after), RoomBus.notKept)
           const now = last ?? 0
@@ -174,16 +174,19 @@ export const make = <E>(options: {
           const replay: ReadonlyArray<Said> = from >= now
             ? []
             : yield* Effect.mapError(store.read(room, from, RoomBus.page), RoomBus.notKept)
-          const outcome = yield* ask({ _tag: "Enter", seat, name }).pipe(
-            Effect.repeat({
-              schedule: Schedule.spaced("100 millis"),
-              times: 50,
-              while: ({ _tag }) => _tag === "Unheard"
-            })
-          )
-          if (outcome._tag !== "Done") return yield* noOwner()
-          yield* enter(replay.filter(({ seq }) => seq <= now))
-        }).pipe(order.withPermits(1))
+          const outcome = yield* ask({ _tag: "Enter", seat, name })
+          if (outcome._tag === "Done") yield* enter(replay.filter(({ seq }) => seq <= now))
+          return outcome
+        }).pipe(
+          order.withPermits(1),
+          // A new owner has not heard that we listen: we do once we have taken what the one before has said.
+          Effect.repeat({
+            schedule: Schedule.spaced("100 millis"),
+            times: 50,
+            while: ({ _tag }) => _tag === "Unheard"
+          })
+        )
+        if (outcome._tag !== "Done") return yield* noOwner()
       })
 
     return {
