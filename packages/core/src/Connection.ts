@@ -161,7 +161,7 @@ export interface ConnectionOptions {
   /** How long `close` waits for the peer. Default 2 s. */
   readonly linger?: Duration.Input
   /**
-   * Bytes read ahead of `receive`, the high-water mark: at most this and a chunk of the platform (64 KiB; TLS: two) more.
+   * Bytes read ahead of `receive`, the high-water mark: at most this and a chunk of the platform (256 KiB; TLS: 128 KiB) more.
    * Default 64 KiB.
    */
   readonly readBuffer?: number

@@ -33,7 +33,7 @@ const flowing = ({ connection, peer }: Pair) =>
   })
 
 /** What the platform reads in one go. */
-const chunk = 65_536
+const chunk = 262_144
 
 for (const [way, make] of Object.entries(bothWays)) {
   describe(`receive (${way})`, () => {

@@ -7,11 +7,11 @@ import { join } from "node:path"
 import * as Process from "../../../tests/support/Process.ts"
 import { bounded, eventually, lines, options, portOf, RawClient } from "./support/index.ts"
 
-// As many bytes as the flood gets between two looks at the others. Of one socket libuv reads 64 KiB at a time, and 32 times in
-// a row; who has to wait for an answer lets others go on after each.
+// As many bytes as the flood gets between two looks at the others: what is read of a socket at a time. Who has to wait for an
+// answer lets others go on after each.
 const line = "x".repeat(99)
 const answers = [
-  { when: "at once", answer: (line: string) => Effect.succeed(line), turn: 32 * 65_536 },
+  { when: "at once", answer: (line: string) => Effect.succeed(line), turn: 262_144 },
   { when: "after a while", answer: (line: string) => Effect.as(Effect.yieldNow, line), turn: 5 * (line.length + 1) }
 ] as const
 const cases = answers.flatMap((it) => [{ ...it, count: 1 }, { ...it, count: 8 }])

@@ -146,7 +146,8 @@ export class Inbound {
   // said so: the rest of a request would be taken for another one.
   get #end(): Effect.Effect<void> {
     return Effect.map(this.connection.state, (state) => {
-      const isPeers = state._tag === "ReadClosed" || state._tag === "Closed" || state._tag === "Closing" && state.peerFin
+      const isPeers = state._tag === "ReadClosed" || state._tag === "Closed" ||
+        state._tag === "Closing" && state.peerFin
       this.#isCut = !isPeers
       this.reader.end()
     })

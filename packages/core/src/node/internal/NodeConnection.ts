@@ -62,8 +62,14 @@ function onData(this: Net.Socket, chunk: Uint8Array): void {
 /** Reads without a stream, the fast way: for sockets that read into the lent buffer. */
 export const onread = Lent.onread(function(size, buffer) {
   ownerOf(this).onRead(buffer.subarray(0, size))
-  return true
+  // There is more: libuv would read it at once, 32 times, and let everybody else wait.
+  if (size < buffer.length) return true
+  setImmediate(readOn, this)
+  return false
 })
+const readOn = (socket: Net.Socket): void => {
+  if (!socket.isPaused() && !socket.destroyed) socket.resume()
+}
 function onEnd(this: Net.Socket): void {
   ownerOf(this).onEnd(this)
 }

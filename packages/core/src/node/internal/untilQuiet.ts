@@ -1,7 +1,7 @@
 // Waiting for what the kernel still holds for a socket that reads.
 import type * as Net from "node:net"
 
-/** How many bytes a peer that keeps sending is followed for. A turn of the loop brings up to 2 MiB (libuv). */
+/** How many bytes a peer that keeps sending is followed for. Of TLS a turn of the loop brings up to 2 MiB (libuv). */
 export const maxBytes = 1_048_576
 const maxTurns = 16
 
