@@ -14,6 +14,7 @@ import {
   ContentLength,
   Delimited,
   FixedLength,
+  Framed,
   JsonSequence,
   LengthPrefixed,
   Lines,
@@ -29,6 +30,7 @@ import {
   Tpkt,
   Varint
 } from "@framewire/framing"
+import { Recorder } from "@framewire/framing/testing"
 import { Admission, Broadcast, Deadlines, ProxyProtocol, Server } from "@framewire/server"
 import { Workers } from "@framewire/server/node"
 import * as Cause from "effect/Cause"
@@ -136,8 +138,19 @@ const core: Readonly<Record<string, Case>> = {
   }
 }
 
+const connected = Effect.flatMap(Transport.listen(free), ({ address }) => Transport.connect(address))
+const recording = { id: "id", source: "a test", codec: lines, spec: { kind: "framewire", spec: "lines" } }
+
 const limit = { limit: "count" } as const
 const framing: Readonly<Record<string, Case>> = {
+  "Framed.make": {
+    options: { frameTimeout: "duration" },
+    make: (it) => Effect.map(connected, (connection) => Framed.make(connection, lines, it))
+  },
+  "Recorder.record": {
+    options: { maxBytes: "count", maxChunks: "count" },
+    make: (it) => Effect.flatMap(connected, (connection) => Recorder.record(connection, { ...recording, ...it }))
+  },
   ...Object.fromEntries(
     [
       ...Object.entries({ Ber, Cobs, ConcatenatedJson, ContentLength, Lines, MySqlPacket, Netstring, OctetCounted }),
@@ -182,6 +195,10 @@ const server: Readonly<Record<string, Case>> = {
       drainLinger: "duration"
     },
     make: (it) => Server.make({ address, ...it }, silent)
+  },
+  "Server.respond": {
+    options: { concurrency: "count" },
+    make: (it) => built(() => Server.respond(plain, Effect.succeed, it))
   },
   "Server.make, perClient": {
     under: "perClient.",

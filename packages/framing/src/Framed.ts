@@ -15,7 +15,7 @@
  *
  * @since 0.1.0
  */
-import { type Connection, HandshakeReason, type Tls, TransportError } from "@framewire/core"
+import { type Connection, HandshakeReason, InvalidOption, type Tls, TransportError } from "@framewire/core"
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
@@ -157,6 +157,8 @@ export interface Framed<out In, in Out> {
 /**
  * Speaks the codec over the connection. The connection stays the caller's: its scope closes it.
  *
+ * **Errors**: throws `InvalidOption` for a `frameTimeout` that is no duration.
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -175,6 +177,7 @@ const speak = <In, Out>(
   const self = codec.decoder
   const owner = {}
   inbound.owner = owner
+  InvalidOption.check(options, { frameTimeout: InvalidOption.duration })
   if (options?.frameTimeout !== undefined) inbound.millis = Duration.toMillis(options.frameTimeout)
   let step = self.start()
 

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import { InvalidOption as Option } from "@framewire/core"
 import * as Data from "effect/Data"
 import { toHex, toText } from "./internal/hex.ts"
 import { hintOf } from "./internal/hint.ts"
@@ -224,17 +225,10 @@ export class MessageError extends Data.TaggedError("MessageError")<{
 }
 
 /**
- * A codec was asked for that cannot work. Thrown where it is built, because the program has to change.
+ * A codec was asked for that cannot work: core's own. Thrown where it is built, because the program has to change.
  *
  * @category errors
  * @since 0.1.0
  */
-export class InvalidOption extends Data.TaggedError("InvalidOption")<{
-  readonly option: string
-  readonly value: unknown
-  readonly allowed: string
-}> {
-  override get message(): string {
-    return `${this.option} is ${String(this.value)}, allowed is ${this.allowed}`
-  }
-}
+export const InvalidOption: typeof Option.InvalidOption = Option.InvalidOption
+export type InvalidOption = Option.InvalidOption

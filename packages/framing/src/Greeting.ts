@@ -14,7 +14,7 @@
  *
  * @since 0.1.0
  */
-import type { Connection, TransportError } from "@framewire/core"
+import { type Connection, InvalidOption, type TransportError } from "@framewire/core"
 import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
@@ -209,8 +209,9 @@ const greeted = <A, Refusal>(
     Framed.FramedError | TransportError.SendError | Cause.Done
   >,
   { greetingTimeout = "10 seconds" }: GreetingOptions
-): Effect.Effect<A, Refusal | GreetingError> =>
-  greeting.pipe(
+): Effect.Effect<A, Refusal | GreetingError> => {
+  InvalidOption.check({ greetingTimeout }, { greetingTimeout: InvalidOption.duration })
+  return greeting.pipe(
     Effect.timeoutOrElse({
       duration: greetingTimeout,
       orElse: () => Effect.fail(new NoGreeting({ by: "time" }))
@@ -220,6 +221,7 @@ const greeted = <A, Refusal>(
     ),
     Effect.flatMap(Effect.fromResult)
   )
+}
 
 /**
  * Greets as the client: says the offer, behind the banner where there is one, and speaks what was agreed on.

@@ -6,15 +6,12 @@
  *
  * @since 0.1.0
  */
-import type { Connection, TransportError } from "@framewire/core"
+import { type Connection, InvalidOption, type TransportError } from "@framewire/core"
 import { type Codec, Framed, type FramingError, Greeting, Progress, type Protocol } from "@framewire/framing"
-import * as Cause from "effect/Cause"
-import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import { answerById } from "./internal/answerById.ts"
-import { Answers } from "./internal/Answers.ts"
+import { answerInOrder } from "./internal/answerInOrder.ts"
 import { type Course, inTurn } from "./internal/inTurn.ts"
 
 /**
@@ -68,24 +65,39 @@ export interface GoodbyeOptions<out Out> {
 }
 
 /**
- * How requests are answered. What says goodbye is a push.
+ * How requests are answered; `Refused` is what is said to one that cannot be read.
  *
  * @category options
  * @since 0.1.0
  */
-export interface RespondOptions<out P = never> extends Greeting.GreetingOptions, GoodbyeOptions<P> {
+export interface AnswerOptions<out Refused> {
   /**
-   * Requests by id that are answered at a time; while there are as many, nothing is read, neither requests nor what cancels
-   * them. Default 1024, as many as our client has in flight.
+   * Requests that are answered at a time; while there are as many, nothing is read, neither requests nor what cancels them.
+   * Default: by id 1024, as many as our client has in flight; in order 1. In order an answer waits for those in front of it.
    */
   readonly concurrency?: number
+  /**
+   * In order: the answer to a message that the codec refuses, in its place; the connection goes on behind it. By id nobody
+   * knows whose it would be. Default: it ends the connection.
+   */
+  readonly refuse?: (error: FramingError.MessageError) => Refused
 }
+
+/**
+ * How requests of an exchange are answered. What says goodbye is a push, what is said to a bad request an error reply.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface RespondOptions<out P = never, out Err = never>
+  extends Greeting.GreetingOptions, GoodbyeOptions<P>, AnswerOptions<Err>
+{}
 
 /**
  * Answers each request.
  *
- * In order: one after the other. Requests that arrive together are answered by one write, unless an answer has to wait:
- * then those before it go out. By id: each in a fiber of its own, `concurrency` at a time, unless its answer is there at
+ * In order: one after the other, or `concurrency` at a time. Requests that arrive together are answered by one write, unless an
+ * answer has to wait: then those before it go out. By id: each in a fiber of its own, `concurrency` at a time, unless its answer is there at
  * once; answers that are ready together are one write. A request that the client cancels is interrupted.
  *
  * An answer that is there at once (`Effect.succeed`, an `Exit`) costs no fiber. Of a generator let `Effect.fn` be made once;
@@ -94,8 +106,8 @@ export interface RespondOptions<out P = never> extends Greeting.GreetingOptions,
  * **Limits**: in order, answers of 64 KiB and 16 more wait to be sent; then requests wait for the peer to read. By id, a
  * request is over when its answer has been sent.
  *
- * **Errors**: a request or an answer that the codec refuses ends the connection, because the answers after it would no
- * longer stand beside their requests. So does a failure of `answer` where the protocol has no error replies; in an
+ * **Errors**: an answer that the codec refuses ends the connection, because the answers after it would no longer stand beside
+ * their requests; a request, unless `refuse` has an answer to it. So does a failure of `answer` where the protocol has no error replies; in an
  * exchange it is the reply. A client that uses an id twice is `DuplicateRequest`, and one that was refused in the greeting
  * the refusal.
  *
@@ -105,7 +117,7 @@ export interface RespondOptions<out P = never> extends Greeting.GreetingOptions,
 export function respond<Hello, Agreed, Refusal, Req, Res, Err, P, R = never>(
   greeting: Greeting.Greeting<Hello, Agreed, Refusal, Req, Res, Err, P>,
   answer: (request: Req, peer: Peer<P>) => Effect.Effect<Res, Err, R>,
-  options?: RespondOptions<NoInfer<P>>
+  options?: RespondOptions<NoInfer<P>, NoInfer<Err>>
 ): Handler<HandlerError | Protocol.DuplicateRequest | Refusal | Greeting.GreetingError, R>
 /**
  * Answers each request of an exchange.
@@ -116,7 +128,7 @@ export function respond<Hello, Agreed, Refusal, Req, Res, Err, P, R = never>(
 export function respond<Req, Res, Err, P, R = never>(
   exchange: Protocol.Exchange<Req, Res, Err, P>,
   answer: (request: Req, peer: Peer<P>) => Effect.Effect<Res, Err, R>,
-  options?: RespondOptions<NoInfer<P>>
+  options?: RespondOptions<NoInfer<P>, NoInfer<Err>>
 ): Handler<HandlerError | Protocol.DuplicateRequest, R>
 /**
  * Answers each request of a protocol that has nothing but requests and answers: what says goodbye is of the answers' type.
@@ -127,7 +139,7 @@ export function respond<Req, Res, Err, P, R = never>(
 export function respond<Req, Res, E = never, R = never>(
   protocol: Protocol.Protocol<Req, Res>,
   answer: (request: Req) => Effect.Effect<Res, E, R>,
-  options?: Framed.FramedOptions & GoodbyeOptions<NoInfer<Res>>
+  options?: Framed.FramedOptions & GoodbyeOptions<NoInfer<Res>> & AnswerOptions<NoInfer<Res>>
 ): Handler<E | HandlerError, R>
 export function respond<Hello, Agreed, Refusal, Req, Res, Err, P, R>(
   protocol:
@@ -135,8 +147,9 @@ export function respond<Hello, Agreed, Refusal, Req, Res, Err, P, R>(
     | Protocol.Exchange<Req, Res, Err, P>
     | Protocol.Protocol<Req, Res>,
   answer: (request: Req, peer: Peer<P>) => Effect.Effect<Res, Err, R>,
-  options: RespondOptions<P> & GoodbyeOptions<Res> = {}
+  options: RespondOptions<P, Err> & GoodbyeOptions<Res> & AnswerOptions<Res> = {}
 ): Handler<Err | HandlerError | Protocol.DuplicateRequest | Refusal | Greeting.GreetingError, R> {
+  InvalidOption.check(options, { concurrency: InvalidOption.whole(1) })
   return (connection) => {
     if ("speak" in protocol) {
       return Progress.Progress.pipe(
@@ -153,7 +166,9 @@ export function respond<Hello, Agreed, Refusal, Req, Res, Err, P, R>(
     }
     const peer: Peer<P> = { connection, push: () => Effect.die(new Error("this protocol has no pushes")) }
     const framed = Framed.make(connection, protocol.server, options)
-    return saying(framed, options.goodbye, inOrder(framed, protocol.server, (it) => answer(it, peer)))
+    const { concurrency = 1, refuse } = options
+    const serve = answerInOrder(framed, protocol.server, { answer: (it) => answer(it, peer), concurrency, refuse })
+    return saying(framed, options.goodbye, serve)
   }
 }
 
@@ -172,54 +187,29 @@ const converse = <Req, Res, Err, P, R>(
   framed: Framed.Framed<Protocol.Call<Req>, Protocol.Reply<Res, Err, P>>,
   exchange: Protocol.Exchange<Req, Res, Err, P>,
   answer: (request: Req, peer: Peer<P>) => Effect.Effect<Res, Err, R>,
-  { concurrency = 1024, goodbye }: RespondOptions<P>
+  { concurrency, goodbye, refuse }: RespondOptions<P, Err>
 ): Effect.Effect<void, HandlerError | Protocol.DuplicateRequest, R> => {
   const say = goodbye === undefined ? undefined : () => ({ _tag: "Push", push: goodbye() }) as const
   if (exchange.answers === "by-id") {
-    return saying(framed, say, answerById(framed, exchange.server, answer, concurrency))
+    return saying(framed, say, answerById(framed, exchange.server, answer, concurrency ?? 1024))
   }
   const { connection } = framed
   const peer: Peer<P> = { connection, push: (push) => framed.send({ _tag: "Push", push }) }
-  const serve = inOrder(
-    framed,
-    exchange.server,
-    (call): Effect.Effect<Protocol.Reply<Res, Err, P>, never, R> => {
+  const serve = answerInOrder(framed, exchange.server, {
+    answer: (call): Effect.Effect<Protocol.Reply<Res, Err, P>, never, R> => {
       if (call._tag === "Cancel") return Effect.die(new Error("answers in order have no cancel"))
       const { id, request } = call
       return Effect.matchEager(answer(request, peer), {
         onSuccess: (response) => ({ _tag: "Response", id, response }),
         onFailure: (error) => ({ _tag: "Failure", id, error })
       })
-    }
-  )
+    },
+    concurrency: concurrency ?? 1,
+    // Their ids are places, and this is the place.
+    refuse: refuse && ((error) => ({ _tag: "Failure", id: 0, error: refuse(error) } as const))
+  })
   return saying(framed, say, serve)
 }
-
-const inOrder = <Req, Res, E, R>(
-  framed: Framed.Framed<Req, Res>,
-  codec: Codec.Codec<Req, Res>,
-  answer: (request: Req) => Effect.Effect<Res, E, R>
-): Effect.Effect<void, E | HandlerError, R> =>
-  Effect.contextWith((context: Context.Context<R>) => {
-    const answers = new Answers(framed.connection, codec, context)
-    const write = (response: Res): Effect.Effect<void, HandlerError> | undefined => {
-      const refused = answers.write(response)
-      if (refused !== undefined) return Exit.fail(refused)
-      return answers.isFull ? answers.flush() : undefined
-    }
-    const flush = () => answers.flush()
-    const course: Course<Req, Res, E | HandlerError, R> = {
-      run: answer,
-      use: write,
-      pause: () => answers.flushSoon(),
-      last: flush
-    }
-    return Effect.tapCause(
-      framed.receiveEach((requests) => inTurn(requests, course)),
-      // Answers in front of a failure are good answers.
-      (cause) => Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.ignore(Effect.suspend(flush))
-    )
-  })
 
 /**
  * Runs a function for each message, one after the other; it answers, if it does, through `framed`.

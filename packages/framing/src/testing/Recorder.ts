@@ -9,7 +9,7 @@
  *
  * @since 0.1.0
  */
-import { type Connection, TransportError } from "@framewire/core"
+import { type Connection, InvalidOption, TransportError } from "@framewire/core"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -55,13 +55,17 @@ export interface RecorderOptions {
 /**
  * Listens to the connection from now on.
  *
+ * **Errors**: throws `InvalidOption` for a bound that is no whole number.
+ *
  * **Limits**: the recording ends before the first chunk that would pass `maxBytes` or `maxChunks`; the connection goes on.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const record = (connection: Connection.Connection, options: RecorderOptions): Effect.Effect<Recorder> =>
-  Clock.clockWith((clock) => Effect.sync(() => make(connection, options, () => clock.currentTimeMillisUnsafe())))
+export const record = (connection: Connection.Connection, options: RecorderOptions): Effect.Effect<Recorder> => {
+  InvalidOption.check(options, { maxBytes: InvalidOption.whole(0), maxChunks: InvalidOption.whole(0) })
+  return Clock.clockWith((clock) => Effect.sync(() => make(connection, options, () => clock.currentTimeMillisUnsafe())))
+}
 
 const make = (connection: Connection.Connection, options: RecorderOptions, now: () => number): Recorder => {
   const { codec, id, maxBytes = 1_048_576, maxChunks = 10_000, source, spec } = options
