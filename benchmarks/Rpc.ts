@@ -47,12 +47,13 @@ const asking =
 
 export const sums = (serve: Effect.Effect<Child.Server, Child.BenchError, Scope.Scope>): Peer => asking(serve, plain)
 
-const serving = (server: string, exchange: Exchange): Peer => asking(Child.serve(server), exchange)
+const serving = (server: string, exchange: Exchange, ...how: ReadonlyArray<string>): Peer =>
+  asking(Child.serve(server, ...how), exchange)
 
-const bothEnds = (inFlight: number) => (name: string): Peer => ({ seconds, warmup }) =>
+const bothEnds = (inFlight: number) => (name: string, ...how: ReadonlyArray<string>): Peer => ({ seconds, warmup }) =>
   Effect.gen(function*() {
-    const started = yield* Child.serve(`rpc-${name}`)
-    const args = [started.port, inFlight, seconds, warmup].map(String)
+    const started = yield* Child.serve(`rpc-${name}`, ...how)
+    const args = [...[started.port, inFlight, seconds, warmup].map(String), ...how]
     return yield* LoadGenerator.measure(started, Child.node(`clients/${name}.ts`, ...args))
   })
 
@@ -62,7 +63,12 @@ const together = (inFlight: number): Case => {
     suite: "rpc",
     name: `both ends, ${inFlight} in flight`,
     base: "by hand",
-    peers: { "by hand": peer("node"), framewire: peer("framewire"), "effect/rpc": peer("effect") },
+    peers: {
+      "by hand": peer("node"),
+      framewire: peer("framewire"),
+      "effect/rpc": peer("effect"),
+      "effect/rpc untraced": peer("effect", "untraced")
+    },
     shows: ["perSecond", "cpu", "loadCpu", "peak", "p50", "p99", "p999"],
     asks: "client"
   }
@@ -76,7 +82,8 @@ export const cases: ReadonlyArray<Case> = [
     peers: {
       "by hand": serving("rpc-node", plain),
       framewire: serving("rpc-framewire", plain),
-      "effect/rpc": serving("rpc-effect", effectRpc)
+      "effect/rpc": serving("rpc-effect", effectRpc),
+      "effect/rpc untraced": serving("rpc-effect", effectRpc, "untraced")
     },
     shows: ["perSecond", "cpu", "peak", "p50", "p99", "p999"]
   },

@@ -1,4 +1,4 @@
-// effect/rpc over its own sockets, as its server.
+// effect/rpc over its own sockets, as its server; the last argument is its, too.
 import * as NodeSocket from "@effect/platform-node/NodeSocket"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -13,7 +13,7 @@ const protocol = RpcClient.layerProtocolSocket().pipe(
   Layer.provide(NodeSocket.layerNet({ host: "127.0.0.1", port, noDelay: true }))
 )
 const program = Effect.flatMap(
-  RpcClient.make(Group, { disableTracing: true }),
+  RpcClient.make(Group, { disableTracing: process.argv.at(-1) === "untraced" }),
   (client) => asking(client.Sum)
 )
 

@@ -1,4 +1,4 @@
-// Typed JSON: effect/rpc over its own sockets, in lines of JSON and without tracing, as fast as it goes.
+// Typed JSON: effect/rpc over its own sockets, in lines of JSON, as it comes; `untraced` as fast as it goes.
 import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -10,7 +10,7 @@ import { address, listening } from "./harness.ts"
 
 const says = Layer.effectDiscard(Effect.map(SocketServer.SocketServer, (server) => listening(server.address)))
 
-const server = RpcServer.layer(Group, { disableTracing: true }).pipe(
+const server = RpcServer.layer(Group, { disableTracing: process.argv[2] === "untraced" }).pipe(
   Layer.provide(Group.toLayer({ Sum: (numbers) => Effect.succeed(sum(numbers)) })),
   Layer.provide(RpcServer.layerProtocolSocketServer),
   Layer.merge(says),
