@@ -231,4 +231,11 @@ export class MessageError extends Data.TaggedError("MessageError")<{
  * @since 0.1.0
  */
 export const InvalidOption: typeof Option.InvalidOption = Option.InvalidOption
+
+/**
+ * One of them.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export type InvalidOption = Option.InvalidOption

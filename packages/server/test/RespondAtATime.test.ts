@@ -39,15 +39,15 @@ describe("Server.respond, several at a time in order", () => {
       assert.strictEqual(yield* client.received(6), "a\nb\nc\n")
     })))
 
-  it.live("never more than were asked for, and never fewer where there are more", () =>
+  it.live("as many as were asked for, and never more", () =>
     bounded(Effect.gen(function*() {
       let running = 0
-      const seen = new Set<number>()
+      let most = 0
       const server = yield* Server.make(
         options,
         Server.respond(lines, (text) =>
           Effect.gen(function*() {
-            seen.add(++running)
+            most = Math.max(most, ++running)
             yield* Effect.sleep("1 millis")
             running--
             return text
@@ -57,7 +57,7 @@ describe("Server.respond, several at a time in order", () => {
       const requests = Array.from({ length: 30 }, (_, i) => `${i + 10}\n`).join("")
       client.write(requests)
       assert.strictEqual(yield* client.received(90), requests)
-      assert.deepStrictEqual([...seen].toSorted(), [1, 2, 3, 4])
+      assert.strictEqual(most, 4)
       client.socket.end("x\ny\n")
       assert.strictEqual(yield* client.ended, `${requests}x\ny\n`)
     })))
