@@ -151,7 +151,9 @@ export const rooms = Command.make(
     const web = yield* Options.parseAddress(options.web, "web")
     if (!("host" in web)) return yield* CommandError.usage("--web: HOST:PORT")
     const node = yield* Options.parseAddress(options.node, "node")
-    if (!("host" in node) || node.port === 0) return yield* CommandError.usage("--node: HOST:PORT by which the other nodes find this one, so not port 0")
+    if (!("host" in node) || node.port === 0) {
+      return yield* CommandError.usage("--node: HOST:PORT by which the other nodes find this one, so not port 0")
+    }
     const proxy = yield* Option.match(options.proxy, {
       onNone: (): Effect.Effect<Proxy> => Effect.succeed({}),
       onSome: parseProxy
