@@ -14,11 +14,11 @@ const lineOf = (args: ReadonlyArray<string>) =>
   [process.execPath, "--conditions=@framewire/source", "apps/demo/src/main.ts", ...args]
     .map((word) => `'${word}'`).join(" ")
 
-/** On a terminal of its own, with this in its environment. */
+/** On a terminal of its own, with this in its environment, in place of the shell: one that stays ends by our Ctrl-C, too. */
 const onTerminal = (args: ReadonlyArray<string>, variable = "") =>
   Process.start("script", [
     "-qefc",
-    `env -u NO_COLOR -u FORCE_COLOR TERM=xterm ${variable} ${lineOf(args)}`,
+    `exec env -u NO_COLOR -u FORCE_COLOR TERM=xterm ${variable} ${lineOf(args)}`,
     "/dev/null"
   ])
 
