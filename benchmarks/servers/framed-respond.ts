@@ -1,7 +1,6 @@
 // Frames in, frames out: Server.respond with a handler that answers
 // succeed   at once, with a value that is there
 // generator at once, but by a generator that the runtime has to run, as Effect.fn makes one
-// gen       the same by Effect.gen: that a generator function is made for each frame costs more than all else (V8)
 // suspend   later: the fiber leaves the stack and goes on in a microtask
 import { NodeTransport } from "@framewire/core/node"
 import { LengthPrefixed, Protocol } from "@framewire/framing"
@@ -16,10 +15,6 @@ const handlers: Readonly<Record<string, Answer>> = {
   generator: Effect.fnUntraced(function*(frame: Uint8Array) {
     return yield* Effect.sync(() => frame)
   }),
-  gen: (frame) =>
-    Effect.gen(function*() {
-      return yield* Effect.sync(() => frame)
-    }),
   suspend: (frame) => Effect.callback((resume) => queueMicrotask(() => resume(Effect.succeed(frame))))
 }
 
