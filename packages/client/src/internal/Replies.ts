@@ -48,12 +48,14 @@ export class Replies<Req, Res, Err, P> {
     return all
   }
 
-  readonly #take = (replies: ReadonlyArray<Protocol.Reply<Res, Err, P>>): Effect.Effect<void, RequestFailure> => {
+  readonly #take = (replies: ReadonlyArray<Protocol.Reply<Res, Err, P>>) => this.#takeFrom(replies, 0)
+
+  #takeFrom(replies: ReadonlyArray<Protocol.Reply<Res, Err, P>>, first: number): Effect.Effect<void, RequestFailure> {
     this.heldUpBy = undefined
     this.#line.timeouts.hear()
-    for (const [index, reply] of replies.entries()) {
-      const wait = this.#reply(reply)
-      if (wait !== undefined) return Effect.andThen(wait, Effect.suspend(() => this.#take(replies.slice(index + 1))))
+    for (let index = first; index < replies.length; index++) {
+      const wait = this.#reply(replies[index]!)
+      if (wait !== undefined) return Effect.andThen(wait, Effect.suspend(() => this.#takeFrom(replies, index + 1)))
     }
     this.#line.taken()
     return Effect.void
