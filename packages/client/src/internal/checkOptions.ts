@@ -2,7 +2,7 @@
 import { InvalidOption, Transport } from "@framewire/core"
 import type { ClientOptions } from "../Client.ts"
 import type { PoolOptions } from "../Pool.ts"
-import type { ReconnectOptions } from "../Reconnect.ts"
+import type { Queue, ReconnectOptions } from "../Reconnect.ts"
 
 const { check, duration, whole } = InvalidOption
 
@@ -15,20 +15,22 @@ export const checkClient = <Req, P>(options: ClientOptions<Req, P>): void => {
   check(heartbeat, { interval: duration, misses: whole(1) }, "heartbeat.")
 }
 
+const checkQueue = (queue: Queue | undefined): void =>
+  check(queue, { maxRequests: whole(0), maxBytes: whole(0), maxAge: duration }, "queue.")
+
 /** Throws `InvalidOption`. */
 export const checkReconnect = <Req, Res, Err, P>(options: ReconnectOptions<Req, Res, Err, P>): void => {
   checkClient(options)
   const { maxRetryAfter, queue, sessionTimeout, stableAfter } = options
   const times = { maxRetryAfter, stableAfter, sessionTimeout }
   check(times, { maxRetryAfter: duration, stableAfter: duration, sessionTimeout: duration })
-  if (typeof queue !== "object") return
-  check(queue, { maxRequests: whole(0), maxBytes: whole(0), maxAge: duration }, "queue.")
+  if (typeof queue === "object") checkQueue(queue)
 }
 
 /** Throws `InvalidOption`. */
 export const checkPool = <Req, Res, Err, P>({ queue, ...options }: PoolOptions<Req, Res, Err, P>): void => {
   checkReconnect<Req, Res, Err, P>(options)
-  check(queue, { maxRequests: whole(0), maxBytes: whole(0), maxAge: duration }, "queue.")
+  checkQueue(queue)
   const { checkAfter, ejectionTime, idleTimeout, maxAge, maxFailures, maxWaiting, minSize, size, waitTimeout } = options
   check({ size, minSize }, { size: whole(1, 65_535), minSize: whole(0) })
   check({ maxWaiting, maxFailures }, { maxWaiting: whole(0), maxFailures: whole(1) })
