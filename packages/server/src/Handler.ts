@@ -96,20 +96,21 @@ export interface RespondOptions<out P = never, out Err = never>
 /**
  * Answers each request.
  *
- * In order: one after the other, or `concurrency` at a time. Requests that arrive together are answered by one write, unless an
- * answer has to wait: then those before it go out. By id: each in a fiber of its own, `concurrency` at a time, unless its answer is there at
- * once; answers that are ready together are one write. A request that the client cancels is interrupted.
+ * In order: one after the other, or `concurrency` at a time. Requests that arrive together are answered by one write,
+ * unless an answer has to wait: then those before it go out. By id: each in a fiber of its own, `concurrency` at a time,
+ * unless its answer is there at once; answers that are ready together are one write. A request that the client cancels
+ * is interrupted.
  *
- * An answer that is there at once (`Effect.succeed`, an `Exit`) costs no fiber. Of a generator let `Effect.fn` be made once;
- * with `Effect.gen` in the handler a generator function is made for each request, which costs more than all else.
+ * An answer that is there at once (`Effect.succeed`, an `Exit`) costs no fiber. Of a generator let `Effect.fn` be made
+ * once; with `Effect.gen` in the handler a generator function is made for each request, which costs more than all else.
  *
- * **Limits**: in order, answers of 64 KiB and 16 more wait to be sent; then requests wait for the peer to read. By id, a
- * request is over when its answer has been sent.
+ * **Limits**: in order, answers of 64 KiB and 16 more wait to be sent, and with `concurrency` as many that wait for the one
+ * in front; then requests wait for the peer to read. By id, a request is over when its answer has been sent.
  *
- * **Errors**: an answer that the codec refuses ends the connection, because the answers after it would no longer stand beside
- * their requests; a request, unless `refuse` has an answer to it. So does a failure of `answer` where the protocol has no error replies; in an
- * exchange it is the reply. A client that uses an id twice is `DuplicateRequest`, and one that was refused in the greeting
- * the refusal.
+ * **Errors**: an answer that the codec refuses ends the connection, because the answers after it would no longer stand
+ * beside their requests; so does a request that it refuses, unless `refuse` has an answer to it, and a failure of `answer`
+ * where the protocol has no error replies; in an exchange it is the reply. A client that uses an id twice is
+ * `DuplicateRequest`, and one that was refused in the greeting the refusal.
  *
  * @category constructors
  * @since 0.1.0

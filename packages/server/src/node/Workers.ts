@@ -170,9 +170,6 @@ export const make = (
   Effect.gen(function*() {
     check(options, { workers: whole(1, 1024), readyTimeout: duration, stopTimeout: duration })
     const { fd, queues = spreads ? "each" : "one", restarts = patient, workers = availableParallelism() } = options
-    if (!Number.isInteger(workers) || workers < 1) {
-      return yield* Effect.die(new RangeError(`${workers} workers: at least one is needed`))
-    }
     const settings: Process.Options = {
       entry: options.entry,
       args: options.args ?? [],
