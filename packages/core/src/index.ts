@@ -26,6 +26,13 @@ export * as Connection from "./Connection.ts"
 export * as ConnectionState from "./ConnectionState.ts"
 
 /**
+ * A connection that is another one in most things, and one that is observed.
+ *
+ * @since 0.1.0
+ */
+export * as Delegate from "./Delegate.ts"
+
+/**
  * Connections and listeners as Effect's `Socket` and `SocketServer`, and the other way.
  *
  * @since 0.1.0

@@ -2,12 +2,10 @@
 //
 //   client -- receive, lendEach ... --> handler        each batch, as it is handed over
 //          <-- send, sendAllUnsafe ... --              each write, as it is asked for
-import { Address, type Connection } from "@framewire/core"
+import { Address, Delegate } from "@framewire/core"
 import type { Codec } from "@framewire/framing"
 import type { Handler, Server } from "@framewire/server"
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Pull from "effect/Pull"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as CloseText from "./CloseText.ts"
@@ -20,65 +18,6 @@ export interface Door {
   readonly name: string
   /** What each side's frames are. */
   readonly framings: Readonly<Record<Side, Codec.Framing>>
-}
-
-/** The same connection; what is received and sent on it is seen. */
-const watched = (
-  connection: Connection.Connection,
-  watchers: Readonly<Record<Side, Watcher>>,
-  fin: () => void
-): Connection.Connection => {
-  const { abort, close, closed, draining, id, local, remote, shutdownRead, shutdownWrite } = connection
-  const { state, tls, traffic, upgradeTls } = connection
-  const each = (each: Connection.Each): Connection.Each => (handle) =>
-    Effect.tap(
-      each((batch) => {
-        watchers.client.see(batch)
-        return handle(batch)
-      }),
-      () => Effect.sync(fin)
-    )
-  const sendAllUnsafe: Connection.Connection["sendAllUnsafe"] = (chunks) => {
-    watchers.server.see(chunks)
-    return connection.sendAllUnsafe(chunks)
-  }
-  const sendAll: Connection.Connection["sendAll"] = (chunks) => Effect.suspend(() => sendAllUnsafe(chunks))
-  const receive: Connection.Connection["receive"] = Effect.withFiber((fiber) => {
-    // As in Framed: what was received would be lost by an interruption at a yield, so it yields now.
-    if (2 * fiber.currentOpCount > fiber.cache.maxOpsBeforeYield) return Effect.flatMap(Effect.yieldNow, () => receive)
-    return Pull.matchEffect(connection.receive, {
-      onSuccess: (batch) => {
-        watchers.client.see(batch)
-        return Effect.succeed(batch)
-      },
-      onDone: () => {
-        fin()
-        return Cause.done()
-      },
-      onFailure: Effect.failCause
-    })
-  })
-  return {
-    abort,
-    close,
-    closed,
-    draining,
-    id,
-    local,
-    remote,
-    shutdownRead,
-    shutdownWrite,
-    state,
-    tls,
-    traffic,
-    upgradeTls,
-    receive,
-    receiveEach: each(connection.receiveEach),
-    lendEach: each(connection.lendEach),
-    send: (bytes) => sendAll([bytes]),
-    sendAll,
-    sendAllUnsafe
-  }
 }
 
 /** The handler, watched. */
@@ -101,7 +40,12 @@ export const watching = <E extends { readonly _tag: string; readonly message: st
     }
     hub.tell({ _tag: "Accepted", connection: id, client: remote, door: name })
     hub.tell({ _tag: "Dialled", connection: id })
-    return handler(watched(connection, watchers, () => finBy("client"))).pipe(
+    const observed = Delegate.observe(connection, {
+      received: (batch) => watchers.client.see(batch),
+      sent: (chunks) => watchers.server.see(chunks),
+      ended: () => finBy("client")
+    })
+    return handler(observed).pipe(
       Effect.tapError((error) =>
         Effect.sync(() => {
           // What is wrong with frames the watcher has seen itself; how a connection breaks, its end tells.

@@ -9,11 +9,9 @@
  *
  * @since 0.1.0
  */
-import { type Connection, InvalidOption, TransportError } from "@framewire/core"
-import * as Cause from "effect/Cause"
+import { type Connection, Delegate, InvalidOption } from "@framewire/core"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Pull from "effect/Pull"
 import type { Codec } from "../Codec.ts"
 import { toHex } from "../internal/hex.ts"
 import * as Vector from "./Vector.ts"
@@ -88,68 +86,16 @@ const make = (connection: Connection.Connection, options: RecorderOptions, now: 
     times.push(now() - began)
   }
 
-  const failed = (cause: Cause.Cause<unknown>): void => {
-    const error = Cause.squash(cause)
-    // A handler's failure is not the connection's.
-    if (error instanceof TransportError.ReceiveError) failure ??= String(error)
-  }
-
-  const receive: Connection.Connection["receive"] = Effect.withFiber((fiber) => {
-    // As in Framed: what was received would be lost by an interruption at a yield, so it yields now.
-    if (2 * fiber.currentOpCount > fiber.cache.maxOpsBeforeYield) return Effect.flatMap(Effect.yieldNow, () => receive)
-    return Pull.matchEffect(connection.receive, {
-      onSuccess: (batch) => {
-        batch.forEach(keep)
-        return Effect.succeed(batch)
-      },
-      onDone: () => {
-        eof = true
-        return Cause.done()
-      },
-      onFailure: (cause) => {
-        failed(cause)
-        return Effect.failCause(cause)
-      }
-    })
-  })
-  const each = (each: Connection.Each): Connection.Each => (handle) =>
-    each((batch) => {
-      batch.forEach(keep)
-      return handle(batch)
-    }).pipe(
-      Effect.tap(() =>
-        Effect.sync(() => {
-          eof = true
-        })
-      ),
-      Effect.tapCause((cause) => Effect.sync(() => failed(cause)))
-    )
-
-  // By name: those of a class are not its own.
-  const { abort, close, closed, draining, id: number, local, remote, send, sendAll, sendAllUnsafe } = connection
-  const { shutdownRead, shutdownWrite, state, tls, traffic, upgradeTls } = connection
   return {
-    connection: {
-      abort,
-      close,
-      closed,
-      draining,
-      id: number,
-      local,
-      remote,
-      send,
-      sendAll,
-      sendAllUnsafe,
-      shutdownRead,
-      shutdownWrite,
-      state,
-      tls,
-      traffic,
-      upgradeTls,
-      receive,
-      receiveEach: each(connection.receiveEach),
-      lendEach: each(connection.lendEach)
-    },
+    connection: Delegate.observe(connection, {
+      received: (batch) => batch.forEach(keep),
+      ended: () => {
+        eof = true
+      },
+      failed: (error) => {
+        failure ??= String(error)
+      }
+    }),
     vector: Effect.sync(() => {
       const ends = eof && lost === 0
       const notes = [

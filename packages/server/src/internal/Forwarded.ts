@@ -1,14 +1,13 @@
 // A connection behind its PROXY header.
-import { type Connection, HandshakeReason, type Tls, TransportError } from "@framewire/core"
+import { type Connection, Delegate, HandshakeReason, type Tls, TransportError } from "@framewire/core"
 import type { ProxyHeader } from "@framewire/framing"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Effect from "effect/Effect"
 import type { Proxied } from "../ProxyProtocol.ts"
-import { Delegate } from "./Delegate.ts"
 
 type Batch = NonEmptyReadonlyArray<Uint8Array>
 
-export class Forwarded extends Delegate implements Proxied {
+export class Forwarded extends Delegate.Delegate implements Proxied {
   readonly header: ProxyHeader.ProxyHeader
   /** What came behind the header. */
   #rest: Uint8Array | undefined

@@ -1,12 +1,11 @@
 // A connection whose progress is noted, and looked at from time to time: what passes is counted, and only a sweep compares.
-import type { Connection } from "@framewire/core"
+import { type Connection, Delegate } from "@framewire/core"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import type { DeadlineExceeded, Progress } from "../Deadlines.ts"
-import { Delegate } from "./Delegate.ts"
 
 /** Milliseconds, where `Infinity` never passes; bytes a second, where every frame has 0. */
 export interface Limits {
@@ -31,7 +30,7 @@ type Batch = NonEmptyReadonlyArray<Uint8Array>
 // A frame has this long before its rate is judged: a stall of a few seconds is the network's.
 const rateMillis = 10_000
 
-export class Watched extends Delegate implements Progress {
+export class Watched extends Delegate.Delegate implements Progress {
   exceeded: DeadlineExceeded | undefined
   working = 0
 
