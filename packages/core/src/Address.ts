@@ -208,7 +208,8 @@ const sitePrefix = 64
  * @since 0.1.0
  */
 export const siteOf = (host: string): string =>
-  Result.match(ipOf(host), {
+  // An IPv4 address has one form, and so has a name.
+  !host.includes(":") ? host : Result.match(ipOf(host), {
     onFailure: () => host,
     onSuccess: (ip) =>
       NetAddress.isIpv4Address(ip)

@@ -9,8 +9,8 @@ import type { ReceiveError } from "../TransportError.ts"
 
 export type Received = Pull.Pull<Arr.NonEmptyReadonlyArray<Uint8Array>, ReceiveError>
 
-/** How receiving ends: by the peer's FIN, or by an error. */
-export type End = Exit.Exit<never, ReceiveError | Cause.Done>
+/** How receiving ends: by the peer's FIN, or by an error, made when somebody receives it: most ends nobody does. */
+export type End = Effect.Effect<never, ReceiveError | Cause.Done>
 
 const secondReceiver = Effect.die(new Error("receive is already running in another fiber of this connection"))
 

@@ -165,14 +165,17 @@ export const make = (
           const forget = () => {
             if (site !== undefined) count(site, -1)
           }
+          const leave = Effect.suspend(() => {
+            forget()
+            return release
+          })
           if (site !== undefined) count(site, 1)
+          // Nothing to wait for, as nearly always.
+          if (settings.perClient.rate === undefined && takeNow(1) === 1) return Effect.succeed(leave)
           return Effect.interruptible(rated(site, settings.perClient)).pipe(
             Effect.andThen(slot(site ?? "", onParked)),
             Effect.onError(() => Effect.sync(forget)),
-            Effect.as(Effect.suspend(() => {
-              forget()
-              return release
-            }))
+            Effect.as(leave)
           )
         }),
       refuse: (connection, reason) =>

@@ -1,6 +1,6 @@
 // Tells of what happens to a server: by events, and in its metrics.
 import { Address, type Connection, type ConnectionState, type TransportError } from "@framewire/core"
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import * as PubSub from "effect/PubSub"
@@ -59,15 +59,20 @@ const bind = <Input>(
   context: Context.Context<never>,
   attributes: () => Attributes
 ) => {
-  const series = new Map<string, Metric.Metric<Input, unknown>>()
+  const outer = Context.get(context, Metric.CurrentMetricAttributes)
+  // A context each, made once: `Metric.withAttributes` makes one at every update.
+  const series = new Map<string, Context.Context<never>>()
   return (more: Attributes = {}) => {
     const key = Object.values(more).join()
     let found = series.get(key)
-    if (found === undefined) series.set(key, found = Metric.withAttributes(metric, { ...attributes(), ...more }))
+    if (found === undefined) {
+      found = Context.add(context, Metric.CurrentMetricAttributes, { ...outer, ...attributes(), ...more })
+      series.set(key, found)
+    }
     const it = found
     return {
-      update: (input: Input) => it.updateUnsafe(input, context),
-      modify: (input: Input) => it.modifyUnsafe(input, context)
+      update: (input: Input) => metric.updateUnsafe(input, it),
+      modify: (input: Input) => metric.modifyUnsafe(input, it)
     }
   }
 }

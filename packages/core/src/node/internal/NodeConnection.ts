@@ -232,7 +232,7 @@ export class NodeConnection implements Connection, Sweeper.Waiting, Filler {
         if (this.#state._tag !== "Closing" && this.#state._tag !== "Closed") {
           this.#dispatch({ _tag: "Close" })
           this.#sendEnd = undefined
-          this.#inbox.finish(Exit.fail(this.#receiveError()))
+          this.#inbox.finish(this.#over)
           const { lingerMillis } = this.#origin.settings
           const millis = options?.linger === undefined ? lingerMillis : timerMillis(options.linger)
           this.#linger = new Linger(this.#socket, millis, () => this.#expire())
@@ -434,7 +434,7 @@ export class NodeConnection implements Connection, Sweeper.Waiting, Filler {
     }
     this.#keepBuffered()
     this.#dispatch({ _tag: "Released" })
-    this.#inbox.finish(Exit.fail(this.#receiveError()))
+    this.#inbox.finish(this.#over)
     if (this.#state._tag !== "Closed" || this.#released === undefined) return
     Deferred.doneUnsafe(this.#released, Exit.succeed(this.#state.reason))
   }
@@ -474,6 +474,11 @@ export class NodeConnection implements Connection, Sweeper.Waiting, Filler {
 
   #handshakeError(reason = this.#sendFailure()): HandshakeError {
     return new HandshakeError({ reason, local: this.local, remote: this.remote })
+  }
+
+  /** How receiving ends where nothing else has ended it. */
+  get #over(): Effect.Effect<never, ReceiveError> {
+    return Effect.suspend(() => Exit.fail(this.#receiveError()))
   }
 
   #receiveError(reason: TransportReason.TransportReason = new TransportReason.ConnectionClosed({})): ReceiveError {
