@@ -1,5 +1,4 @@
-// Lets connections in, one by one, or says why not. Slots are permits of a semaphore whose waiters, the parked ones, are
-// grouped by client.
+// Lets connections in, one by one, or says why not.
 import { Address, type Connection } from "@framewire/core"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -12,7 +11,7 @@ class Refused extends Data.TaggedError("Refused")<{ readonly reason: Admission.R
 
 // Of the descriptors, so that enough are left for what handlers open.
 const share = 0.8
-// A semaphore has a capacity for good, so what may not be open is withheld.
+// A semaphore has a capacity for good.
 const capacity = Number.MAX_SAFE_INTEGER
 const maxRemembered = 65_536
 const maxLingering = 64
@@ -69,36 +68,47 @@ export const make = (
     let settings = settingsOf(options, freeDescriptors)
     const limiter = yield* makeLimiter
     const clients = new Map<string, number>()
-    const slots = PartitionedSemaphore.makeUnsafe<string>({ permits: capacity })
-    /** Slots that are to go as connections end. */
-    let debt = 0
-    let max = capacity
+    /** Slots that nobody has; below 0, so many are to go as connections end. */
+    let free = 0
+    let max = 0
     let lingering = 0
+    /** Hands slots to those who wait, in turn by client. It has none of its own. */
+    const parked = PartitionedSemaphore.makeUnsafe<string>({ permits: capacity })
+    yield* parked.take("", capacity)
+    /** Those to whom none was handed yet. */
+    let waiting = 0
 
-    /** In one step, and never more than there are. */
-    const takeNow = (wanted: number): number => {
-      const taken = Math.min(wanted, Effect.runSync(slots.available))
-      Effect.runSync(slots.take("", taken))
-      return taken
+    const takeNow = (): boolean => {
+      if (free <= 0) return false
+      free--
+      return true
     }
-    const release = Effect.suspend(() => {
-      if (debt === 0) return slots.release(1)
-      debt--
-      return Effect.void
+    // Each in one step, or others would count the same slots.
+    const handOut = () => {
+      const handed = Math.min(waiting, Math.max(0, free))
+      free -= handed
+      waiting -= handed
+      if (handed > 0) Effect.runSync(parked.release(handed))
+    }
+    /** Takes back what was handed to one who was gone already. */
+    const reclaim = () => {
+      const left = Effect.runSync(parked.available)
+      Effect.runSync(parked.take("", left))
+      free += left
+      waiting += left
+      handOut()
+    }
+    const release = Effect.sync(() => {
+      free++
+      handOut()
     })
-    const resize = (connections: number) =>
-      Effect.suspend(() => {
-        const more = Math.min(capacity, Math.max(0, connections)) - max
-        max += more
-        if (more < 0) {
-          debt += -more - takeNow(-more)
-          return Effect.void
-        }
-        const forgiven = Math.min(debt, more)
-        debt -= forgiven
-        return slots.release(more - forgiven)
-      })
-    yield* resize(settings.maxConnections)
+    const resize = (connections: number) => {
+      const more = Math.max(0, connections) - max
+      max += more
+      free += more
+      handOut()
+    }
+    resize(settings.maxConnections)
 
     const problem = (client: Address.Address, site: string | undefined): Admission.Reason | undefined => {
       const { allow, deny, perClient } = settings
@@ -125,18 +135,25 @@ export const make = (
     const slot = (site: string, onParked: (change: 1 | -1) => void): Effect.Effect<void, Refused> =>
       Effect.suspend(() => {
         const { whenFull } = settings
-        if (takeNow(1) === 1) return Effect.void
+        if (takeNow()) return Effect.void
         if (whenFull._tag !== "Park") return refused("full")
         onParked(1)
+        waiting++
         let has = false
         // Uninterruptible once it has the slot, or the slot would be lost.
         const taken = Effect.uninterruptibleMask((restore) =>
-          Effect.map(restore(slots.take(site, 1)), () => {
+          Effect.map(restore(parked.take(site, 1)), () => {
             has = true
           })
         )
+        const leave = Effect.sync(() => {
+          onParked(-1)
+          if (has) return
+          waiting--
+          reclaim()
+        })
         return Effect.interruptible(Effect.timeoutOption(taken, whenFull.timeout)).pipe(
-          Effect.ensuring(Effect.sync(() => onParked(-1))),
+          Effect.ensuring(leave),
           Effect.andThen(Effect.suspend(() => has ? Effect.void : refused("parked"))),
           Effect.onError(() => has ? release : Effect.void)
         )
@@ -151,9 +168,9 @@ export const make = (
     return {
       settings: Effect.sync(() => settings),
       set: (changes) =>
-        Effect.suspend(() => {
+        Effect.sync(() => {
           settings = { ...settings, ...changes }
-          return resize(settings.maxConnections)
+          resize(settings.maxConnections)
         }),
       isFull: (held) =>
         held >= settings.maxConnections + (settings.whenFull._tag === "Park" ? settings.whenFull.max : 0),
@@ -171,7 +188,7 @@ export const make = (
           })
           if (site !== undefined) count(site, 1)
           // Nothing to wait for, as nearly always.
-          if (settings.perClient.rate === undefined && takeNow(1) === 1) return Effect.succeed(leave)
+          if (settings.perClient.rate === undefined && takeNow()) return Effect.succeed(leave)
           return Effect.interruptible(rated(site, settings.perClient)).pipe(
             Effect.andThen(slot(site ?? "", onParked)),
             Effect.onError(() => Effect.sync(forget)),
