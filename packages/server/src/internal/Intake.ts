@@ -29,15 +29,24 @@ export const make = <R>(listener: Listener.Listener, serving: Serving<R>, watch:
       well = true
       return serving.enter(connection, scope)
     })
-  }).pipe(
-    Effect.tapError((error) =>
-      Effect.sync(() => {
-        if (error._tag !== "ListenError") return
-        well = false
-        watch.acceptFailed(error)
-      })
-    ),
-    Effect.retry({ schedule: backoff, while: (error) => error._tag === "ListenError" && error.retry !== "never" })
-  )
-  return { isWell: () => well, run: Effect.forever(acceptOne) }
+  })
+  const failed = (error: TransportError.ListenError) =>
+    Effect.suspend(() => {
+      well = false
+      watch.acceptFailed(error)
+      return Effect.fail(error)
+    })
+  // A schedule costs more than an accept: there is one only once an accept has failed.
+  const orRetry = (error: TransportError.ListenError) => {
+    let next: typeof acceptOne = failed(error)
+    return Effect.retry(
+      Effect.suspend(() => {
+        const now = next
+        next = Effect.catchTag(acceptOne, "ListenError", failed)
+        return now
+      }),
+      { schedule: backoff, while: (error) => error._tag === "ListenError" && error.retry !== "never" }
+    )
+  }
+  return { isWell: () => well, run: Effect.forever(Effect.catchTag(acceptOne, "ListenError", orRetry)) }
 }
