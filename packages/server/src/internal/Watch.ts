@@ -53,6 +53,11 @@ const serverOf = (address: Address.Address): Attributes =>
     ? { "server.address": address.path }
     : { "server.address": address.host, "server.port": String(address.port) }
 
+interface Series<in Input> {
+  readonly update: (input: Input) => void
+  readonly modify: (input: Input) => void
+}
+
 /** A metric with the server's attributes, and those of each update. */
 const bind = <Input>(
   metric: Metric.Metric<Input, unknown>,
@@ -60,21 +65,30 @@ const bind = <Input>(
   attributes: () => Attributes
 ) => {
   const outer = Context.get(context, Metric.CurrentMetricAttributes)
-  // A context each, made once: `Metric.withAttributes` makes one at every update.
-  const series = new Map<string, Context.Context<never>>()
-  return (more: Attributes = {}) => {
-    const key = Object.values(more).join()
+  const series = new Map<string, Series<Input>>()
+  return (more?: Attributes): Series<Input> => {
+    const key = more === undefined ? "" : Object.values(more).join()
     let found = series.get(key)
     if (found === undefined) {
-      found = Context.add(context, Metric.CurrentMetricAttributes, { ...outer, ...attributes(), ...more })
+      // Made once: `Metric.withAttributes` makes a context at every update.
+      const own = Context.add(context, Metric.CurrentMetricAttributes, { ...outer, ...attributes(), ...more })
+      found = {
+        update: (input) => metric.updateUnsafe(input, own),
+        modify: (input) => metric.modifyUnsafe(input, own)
+      }
       series.set(key, found)
     }
-    const it = found
-    return {
-      update: (input: Input) => metric.updateUnsafe(input, it),
-      modify: (input: Input) => metric.modifyUnsafe(input, it)
-    }
+    return found
   }
+}
+
+const receive: Attributes = { "network.io.direction": "receive" }
+const transmit: Attributes = { "network.io.direction": "transmit" }
+
+// One for each direction: a metric remembers the key of the series that was last updated, and making it is dear.
+const io = (): typeof ServerMetrics.io => {
+  const { description, id } = ServerMetrics.io
+  return Metric.counter(id, { description, incremental: true })
 }
 
 /** How many so far. */
@@ -140,7 +154,8 @@ export const make = (address: () => Address.Address, isSecured: boolean): Effect
       waiting: of(ServerMetrics.waiting),
       handshakeDuration: of(ServerMetrics.handshakeDuration),
       drainDuration: of(ServerMetrics.drainDuration),
-      io: of(ServerMetrics.io),
+      received: of(io()),
+      sent: of(io()),
       headersPending: of(ServerMetrics.headersPending),
       descriptorsFree: of(ServerMetrics.descriptorsFree)
     }
@@ -208,8 +223,8 @@ export const make = (address: () => Address.Address, isSecured: boolean): Effect
       closed: ({ id, remote }, reason, durationMillis, traffic) => {
         counts.closed++
         metrics.duration(endOf(reason)).update(durationMillis / 1000)
-        metrics.io({ "network.io.direction": "receive" }).update(traffic.received)
-        metrics.io({ "network.io.direction": "transmit" }).update(traffic.sent)
+        metrics.received(receive).update(traffic.received)
+        metrics.sent(transmit).update(traffic.sent)
         publish({ _tag: "Closed", id, client: remote, reason, durationMillis, traffic })
       }
     }
