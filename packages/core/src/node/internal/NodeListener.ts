@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type * as Net from "node:net"
 import type * as Address from "../../Address.ts"
@@ -176,12 +176,10 @@ export const make = (
     })
 
     // A connection is its scope's before anything else can happen.
-    const accept = Effect.flatten(
-      Effect.acquireRelease(
-        Queue.take(arrived),
-        (taken) => Exit.isSuccess(taken) ? taken.value.close() : Effect.void,
-        { interruptible: true }
-      )
+    const accept = Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(Effect.flatten(restore(Queue.take(arrived))), (connection) =>
+        Effect.flatMap(Effect.scope, (scope) =>
+          Effect.as(Scope.addFinalizer(scope, connection.close()), connection)))
     )
     const counters = Effect.sync(() => ({ accepted: came - shed, shed }))
     const freeDescriptors = Effect.sync(descriptorBudget.free)
