@@ -90,6 +90,8 @@ export interface Framed<out In, in Out> {
    * until the peer's FIN. Where `handle` returns an `Exit`, as `Effect.void` is one, no fiber is woken; any other effect is
    * run before the next batch. Messages are the handler's, for as long as it wants.
    *
+   * **Limits**: a batch has 1,024 messages at most; of more, the others come in the next turn, after other connections.
+   *
    * **Errors**: as of `receive`, after the messages before; called again after a `MessageError` it goes on.
    */
   readonly receiveEach: <E = never, R = never>(
@@ -168,6 +170,9 @@ export const make = <In, Out>(
   codec: Codec.Codec<In, Out>,
   options?: FramedOptions
 ): Framed<In, Out> => new Speaker(new Inbound(connection), codec, options)
+
+// One read can bring 100,000 messages. When so many have been handled, it is the turn of other connections.
+const messagesAtOnce = 1024
 
 // What a connection does not use it has no closure for: most of them are idle. Getters of functions, not methods, so that
 // they can be passed on alone.
@@ -337,7 +342,7 @@ class Speaker<In, Out> implements Framed<In, Out> {
     return <E, R>(handle: (messages: Arr.NonEmptyReadonlyArray<In>) => Effect.Effect<void, E, R>) =>
       this.#inbound.each(this, () => {
         const messages: Array<In> = []
-        this.#inbound.decode(this.#step, messages)
+        this.#inbound.decode(this.#step, messages, messagesAtOnce)
         return Arr.isReadonlyArrayNonEmpty(messages) ? handle(messages) : undefined
       }, lends)
   }

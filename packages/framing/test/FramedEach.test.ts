@@ -58,6 +58,73 @@ describe.each(forms)("Framed.%s", (form) => {
       }
     }))
 
+  // What one read brings is as much as its peer likes.
+  const many = (count: number) =>
+    Uint8Array.from({ length: 2 * count }, (_, at) => at % 2 === 0 ? 1 : 65 + (at - 1) / 2 % 26)
+  const letters = (count: number) => Array.from({ length: count }, (_, at) => String.fromCharCode(65 + at % 26))
+
+  it.live("of very many that came together it lets others go on after each 1,024", () =>
+    between(({ ours, peer }) =>
+      Effect.gen(function*() {
+        let turns = 0
+        const got: Array<string> = []
+        const batches: Array<readonly [size: number, turn: number]> = []
+        const turn = () => {
+          turns++
+          waiting = setImmediate(turn)
+        }
+        let waiting = setImmediate(turn)
+        yield* Effect.addFinalizer(() => Effect.sync(() => clearImmediate(waiting)))
+        yield* peer.send(many(2500))
+        yield* peer.shutdownWrite
+        yield* Framed.make(ours, u8)[form]((messages) => {
+          batches.push([messages.length, turns])
+          got.push(...messages.map(show))
+          return Effect.void
+        })
+        assert.deepStrictEqual(batches.map(([size]) => size), [1024, 1024, 452])
+        assert.strictEqual(new Set(batches.map(([, turn]) => turn)).size, 3)
+        assert.deepStrictEqual(got, letters(2500))
+      })
+    ))
+
+  it.live("interrupted between two of these, it has taken nothing of the next", () =>
+    between(({ ours, peer }) =>
+      Effect.gen(function*() {
+        const framed = Framed.make(ours, u8)
+        yield* peer.send(many(2000))
+        let got = 0
+        const receiving = yield* Effect.forkChild(framed[form]((messages) => {
+          got += messages.length
+          return Effect.void
+        }))
+        while (got === 0) yield* Effect.yieldNow
+        yield* Fiber.interrupt(receiving)
+        const rest = got === 1024 ? yield* framed.receiveAll : []
+        assert.deepStrictEqual(rest.map(show), letters(2000).slice(got))
+      })
+    ))
+
+  it.live("a bad message that is the 1,025th, and a part of one behind it, are found", () =>
+    between(({ ours, peer }) =>
+      Effect.gen(function*() {
+        const lines = Codec.text(Lines.make({ limit: 10 }))
+        const framed = Framed.make(ours, lines)
+        yield* peer.send(bytes(`${"ok\n".repeat(1024)}\xff\nlast\npa`))
+        yield* peer.shutdownWrite
+        const got: Array<string> = []
+        const each = framed[form]((messages) => {
+          got.push(...messages)
+          return Effect.void
+        })
+        const bad = yield* Effect.flip(each)
+        assert.instanceOf(bad, FramingError.MessageError)
+        assert.lengthOf(got, 1024)
+        yield* each
+        assert.deepStrictEqual(got.slice(1024), ["last", "pa"])
+      })
+    ))
+
   it.live("messages are the handler's for as long as it wants: of receiveEach", () =>
     between(({ ours, peer }) =>
       Effect.gen(function*() {

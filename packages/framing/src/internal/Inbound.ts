@@ -40,6 +40,8 @@ export class Inbound {
   #waiting = false
   /** What is left is part of a frame, of which the rest will not come. */
   #isCut = false
+  /** There may be more messages than were wanted at once. */
+  #isHalted = false
   #alarm: Fiber.Fiber<unknown> | undefined
 
   constructor(connection: Connection.Connection) {
@@ -84,7 +86,8 @@ export class Inbound {
 
   /**
    * Has `look` deal with what is here and with what comes, in the very turn in which it comes, until the peer's FIN. It
-   * gives undefined where nothing is whole. With `lends` what it takes is the platform's again when it returns.
+   * gives undefined where nothing is whole; what is more than it wants at once has its turn when others had theirs. With
+   * `lends` what it takes is the platform's again when it returns.
    */
   each<E, R>(
     owner: object,
@@ -106,6 +109,9 @@ export class Inbound {
         progress.took(handled === undefined ? 0 : 1, reader.length)
         if (handled !== undefined) this.#deadline = undefined
         if (reader.length === 0) this.#stopAlarm()
+        if (handled !== undefined && this.#isHalted) {
+          return Effect.andThen(handled, Effect.flatMap(Effect.yieldNow, turn))
+        }
         if (handled !== undefined && !isDone(handled)) {
           return Effect.andThen(handled, Effect.suspend(() => this.fail() ?? Effect.sync(wait)))
         }
@@ -140,6 +146,7 @@ export class Inbound {
   /** Appends what is whole, at most so many; what is wrong with the next is `failure`. */
   decode<In>(step: Decoder.Step<In>, into: Array<In>, atMost?: number): void {
     if (!this.#isCut) this.failure ??= Decoder.run(step, this.reader, into, atMost)
+    this.#isHalted = into.length === atMost && this.reader.length > 0
   }
 
   // The end is the peer's word that the last frame is whole. After `shutdownRead`, as of a server that drains, nobody has
