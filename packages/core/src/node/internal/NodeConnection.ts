@@ -81,6 +81,8 @@ function onError(this: Net.Socket, cause: unknown): void {
 }
 function onClose(this: Net.Socket): void {
   ownerOf(this).onClose(this)
+  // V8 takes a platform handle and all that hangs on it for alive until a major collection: a connection is not to.
+  Reflect.set(this, owner, undefined)
 }
 
 export class NodeConnection implements Connection, Sweeper.Waiting, Filler {
