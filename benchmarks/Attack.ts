@@ -11,7 +11,7 @@ const load: LoadGenerator.Load = { connections: 64, size: 64, rate: 2000, sleeps
 const attacked = (kind?: string, program = "attacked"): Peer => (window) =>
   Effect.gen(function*() {
     const server = yield* Child.serve(program)
-    yield* Child.precede(server.pid)
+    yield* Child.favour(server.pid)
     if (kind !== undefined) {
       const [, tls, proxy] = program === "attacked" ? yield* server.line(/^beside (\d+) (\d+)$/) : []
       const port = kind === "garbage for TLS" ? tls : kind === "forged PROXY" ? proxy : server.port
@@ -33,9 +33,9 @@ export const kinds = [
   "forged PROXY"
 ]
 
-/** The same of a careful server on node:net, which has no bounds to keep: what one thread can do about a flood. */
+/** The same of a careful server on node:net, which has no bounds to keep: what one thread can do. */
 const byHand = Object.fromEntries(
-  [undefined, "never reads", "one that floods"].map((kind) => [
+  [undefined, "never reads", "one that floods", "resets", "connects and vanishes"].map((kind) => [
     `by hand: ${kind ?? "nobody"}`,
     attacked(kind, "framed-node")
   ])

@@ -30,10 +30,22 @@ export const canPin = spawnSync("taskset", ["-c", "0", "true"]).status === 0
 /** A class of its own before all others is for root, on Linux. */
 export const canPrecede = spawnSync("chrt", ["-f", "1", "true"]).status === 0
 
-/** The main thread of a process runs whenever it is ready, whatever else is on its core. */
+/**
+ * The main thread of a process that rests most of the time runs whenever it is ready, whatever else is on its core. One that
+ * does not rest the kernel would stop for 50 ms of each second.
+ */
 export const precede = (pid: number): Effect.Effect<void> =>
   Effect.sync(() => {
     if (canPrecede) spawnSync("chrt", ["-f", "-R", "-p", "1", String(pid)])
+  })
+
+/** The main thread of a process is before the others of its core, and has it for itself: V8's helpers may be on any. */
+export const favour = (pid: number): Effect.Effect<void> =>
+  Effect.sync(() => {
+    if (canPrecede) spawnSync("renice", ["-n", "-20", "-p", String(pid)])
+    if (!canPin) return
+    spawnSync("taskset", ["-acp", `0-${cores.load}`, String(pid)])
+    spawnSync("taskset", ["-cp", String(cores.server), String(pid)])
   })
 
 /** The command line of a TypeScript program beside this file. */
