@@ -51,17 +51,16 @@ const sizeOf = (chunks: ReadonlyArray<Uint8Array>): number => chunks.reduce((sum
 
 // The listeners of every socket are the same functions: a closure for each would be a tenth of what a connection takes.
 const owner = Symbol("framewire/NodeConnection")
-const ownerOf = (socket: Net.Socket): NodeConnection => {
+const ownerOf = (socket: Net.Socket): NodeConnection | undefined => {
   const connection: unknown = Reflect.get(socket, owner)
-  if (connection instanceof NodeConnection) return connection
-  throw new Error("the socket has no connection")
+  return connection instanceof NodeConnection ? connection : undefined
 }
 function onData(this: Net.Socket, chunk: Uint8Array): void {
-  ownerOf(this).onData(chunk)
+  ownerOf(this)?.onData(chunk)
 }
 /** Reads without a stream, the fast way: for sockets that read into the lent buffer. */
 export const onread = Lent.onread(function(size, buffer) {
-  ownerOf(this).onRead(buffer.subarray(0, size))
+  ownerOf(this)?.onRead(buffer.subarray(0, size))
   // There is more: libuv would read it at once, 32 times, and let everybody else wait.
   if (size < buffer.length) return true
   setImmediate(readOn, this)
@@ -71,17 +70,17 @@ const readOn = (socket: Net.Socket): void => {
   if (!socket.isPaused() && !socket.destroyed) socket.resume()
 }
 function onEnd(this: Net.Socket): void {
-  ownerOf(this).onEnd(this)
+  ownerOf(this)?.onEnd(this)
 }
 function onFinish(this: Net.Socket): void {
-  ownerOf(this).onFinish(this)
+  ownerOf(this)?.onFinish(this)
 }
 function onError(this: Net.Socket, cause: unknown): void {
-  ownerOf(this).onError(this, cause)
+  ownerOf(this)?.onError(this, cause)
 }
 function onClose(this: Net.Socket): void {
-  ownerOf(this).onClose(this)
-  // V8 takes a platform handle and all that hangs on it for alive until a major collection: a connection is not to.
+  ownerOf(this)?.onClose(this)
+  // To V8 a platform handle, and all that hangs on it, is alive until a major collection: a connection is not to be.
   Reflect.set(this, owner, undefined)
 }
 
