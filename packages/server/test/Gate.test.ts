@@ -315,6 +315,20 @@ describe("admission.set", () => {
       assert.strictEqual(yield* Fiber.join(asked), "answered")
     }).pipe(inMemory))
 
+  it.effect("maxConnections: what had no bound gets one", () =>
+    Effect.gen(function*() {
+      const address = { host: "127.0.0.1", port: 1 }
+      const server = yield* Server.make({ address, maxConnections: Infinity, whenFull: Admission.park() }, echo)
+      const first = yield* Transport.connect(address)
+      assert.strictEqual(yield* ask(first), "answered")
+      yield* server.admission.set({ maxConnections: 1 })
+      const asked = yield* Effect.forkChild(Effect.flatMap(Transport.connect(address), ask))
+      yield* settle
+      assert.isUndefined(asked.pollUnsafe())
+      yield* first.close()
+      assert.strictEqual(yield* Fiber.join(asked), "answered")
+    }).pipe(inMemory))
+
   it.effect("what it leaves out stays", () =>
     Effect.gen(function*() {
       const server = yield* Server.make(

@@ -68,9 +68,8 @@ export const make = (
     let settings = settingsOf(options, freeDescriptors)
     const limiter = yield* makeLimiter
     const clients = new Map<string, number>()
-    /** Slots that nobody has; below 0, so many are to go as connections end. */
-    let free = 0
-    let max = 0
+    /** Slots that somebody has: more than there may be, where that was changed. */
+    let taken = 0
     let lingering = 0
     /** Hands slots to those who wait, in turn by client. It has none of its own. */
     const parked = PartitionedSemaphore.makeUnsafe<string>({ permits: capacity })
@@ -79,14 +78,14 @@ export const make = (
     let waiting = 0
 
     const takeNow = (): boolean => {
-      if (free <= 0) return false
-      free--
+      if (taken >= settings.maxConnections) return false
+      taken++
       return true
     }
     // Each in one step, or others would count the same slots.
     const handOut = () => {
-      const handed = Math.min(waiting, Math.max(0, free))
-      free -= handed
+      const handed = Math.min(waiting, Math.max(0, settings.maxConnections - taken))
+      taken += handed
       waiting -= handed
       if (handed > 0) Effect.runSync(parked.release(handed))
     }
@@ -94,21 +93,14 @@ export const make = (
     const reclaim = () => {
       const left = Effect.runSync(parked.available)
       Effect.runSync(parked.take("", left))
-      free += left
+      taken -= left
       waiting += left
       handOut()
     }
     const release = Effect.sync(() => {
-      free++
+      taken--
       handOut()
     })
-    const resize = (connections: number) => {
-      const more = Math.max(0, connections) - max
-      max += more
-      free += more
-      handOut()
-    }
-    resize(settings.maxConnections)
 
     const problem = (client: Address.Address, site: string | undefined): Admission.Reason | undefined => {
       const { allow, deny, perClient } = settings
@@ -141,7 +133,7 @@ export const make = (
         waiting++
         let has = false
         // Uninterruptible once it has the slot, or the slot would be lost.
-        const taken = Effect.uninterruptibleMask((restore) =>
+        const takes = Effect.uninterruptibleMask((restore) =>
           Effect.map(restore(parked.take(site, 1)), () => {
             has = true
           })
@@ -152,7 +144,7 @@ export const make = (
           waiting--
           reclaim()
         })
-        return Effect.interruptible(Effect.timeoutOption(taken, whenFull.timeout)).pipe(
+        return Effect.interruptible(Effect.timeoutOption(takes, whenFull.timeout)).pipe(
           Effect.ensuring(leave),
           Effect.andThen(Effect.suspend(() => has ? Effect.void : refused("parked"))),
           Effect.onError(() => has ? release : Effect.void)
@@ -170,7 +162,7 @@ export const make = (
       set: (changes) =>
         Effect.sync(() => {
           settings = { ...settings, ...changes }
-          resize(settings.maxConnections)
+          handOut()
         }),
       isFull: (held) =>
         held >= settings.maxConnections + (settings.whenFull._tag === "Park" ? settings.whenFull.max : 0),
