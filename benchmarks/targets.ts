@@ -21,7 +21,7 @@ export interface Target {
 // What two runs of the same thing differ by on a quiet machine: its clock, its scheduler, its heap.
 const noise = { throughput: 0.05, latency: 0.1, memory: 0.05, connect: 0.1, inMemory: 0.1 }
 
-// Asked for and not measured yet: issue 6's memory with 100,000 requests in flight; issue 7's SCALE. An answer "that
+// Asked for and measured by tests: issue 6's memory with 100,000 requests in flight. An answer "that
 // suspends" (7c) leaves the fiber and comes back in a microtask; JSON lines (4) are strings, as
 // in the figures that the target comes from: of objects JSON.parse alone takes a third of Effect's time; "by 15x" is at most a fifteenth of the time; the bare loop that lines are encoded by checks them as we do.
 type Row = readonly [issue: string, name: string, peer: string, base: string, figure: Figure, ratio: number]

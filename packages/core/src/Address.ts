@@ -209,10 +209,12 @@ const sitePrefix = 64
  */
 export const siteOf = (host: string): string =>
   // An IPv4 address has one form, and so has a name.
-  !host.includes(":") ? host : Result.match(ipOf(host), {
-    onFailure: () => host,
-    onSuccess: (ip) =>
-      NetAddress.isIpv4Address(ip)
-        ? NetAddress.formatIp(ip)
-        : IpNetwork.format(IpNetwork.fromAddressUnsafe(ip, sitePrefix))
-  })
+  host.includes(":")
+    ? Result.match(ipOf(host), {
+      onFailure: () => host,
+      onSuccess: (ip) =>
+        NetAddress.isIpv4Address(ip)
+          ? NetAddress.formatIp(ip)
+          : IpNetwork.format(IpNetwork.fromAddressUnsafe(ip, sitePrefix))
+    })
+    : host
