@@ -17,6 +17,7 @@ import { HandshakeError, ReceiveError, SendError } from "../../TransportError.ts
 import * as TransportReason from "../../TransportReason.ts"
 import type { Ends } from "./endpoint.ts"
 import { type Cancel, handshake } from "./handshake.ts"
+import { hear, hearBytes, Hearer, leaveBytes } from "./hearing.ts"
 import * as Lent from "./Lent.ts"
 import { afterFin, Linger, reset } from "./Linger.ts"
 import { type Settings, timerMillis } from "./settings.ts"
@@ -49,42 +50,7 @@ const done = Exit.fail(Cause.Done())
 
 const sizeOf = (chunks: ReadonlyArray<Uint8Array>): number => chunks.reduce((sum, chunk) => sum + chunk.length, 0)
 
-// The listeners of every socket are the same functions: a closure for each would be a tenth of what a connection takes.
-const owner = Symbol("framewire/NodeConnection")
-const ownerOf = (socket: Net.Socket): NodeConnection | undefined => {
-  const connection: unknown = Reflect.get(socket, owner)
-  return connection instanceof NodeConnection ? connection : undefined
-}
-function onData(this: Net.Socket, chunk: Uint8Array): void {
-  ownerOf(this)?.onData(chunk)
-}
-/** Reads without a stream, the fast way: for sockets that read into the lent buffer. */
-export const onread = Lent.onread(function(size, buffer) {
-  ownerOf(this)?.onRead(buffer.subarray(0, size))
-  // There is more: libuv would read it at once, 32 times, and let everybody else wait.
-  if (size < buffer.length) return true
-  setImmediate(readOn, this)
-  return false
-})
-const readOn = (socket: Net.Socket): void => {
-  if (!socket.isPaused() && !socket.destroyed) socket.resume()
-}
-function onEnd(this: Net.Socket): void {
-  ownerOf(this)?.onEnd(this)
-}
-function onFinish(this: Net.Socket): void {
-  ownerOf(this)?.onFinish(this)
-}
-function onError(this: Net.Socket, cause: unknown): void {
-  ownerOf(this)?.onError(this, cause)
-}
-function onClose(this: Net.Socket): void {
-  ownerOf(this)?.onClose(this)
-  // To V8 a platform handle, and all that hangs on it, is alive until a major collection: a connection is not to be.
-  Reflect.set(this, owner, undefined)
-}
-
-export class NodeConnection implements Connection, Sweeper.Waiting, Filler {
+export class NodeConnection extends Hearer implements Connection, Sweeper.Waiting, Filler {
   readonly id: number
   readonly local: Address.Address
   readonly remote: Address.Address
@@ -112,6 +78,7 @@ export class NodeConnection implements Connection, Sweeper.Waiting, Filler {
   #linger: Linger | undefined
 
   constructor(id: number, socket: Net.Socket, { local, remote }: Ends, origin: Origin) {
+    super()
     this.id = id
     this.local = local
     this.remote = remote
@@ -127,14 +94,9 @@ export class NodeConnection implements Connection, Sweeper.Waiting, Filler {
   }
 
   #listen(socket: Net.Socket): void {
-    Reflect.set(socket, owner, this)
     // Nothing flows before the first receive.
     socket.pause()
-    socket.on("data", onData)
-    socket.on("end", onEnd)
-    socket.on("finish", onFinish)
-    socket.on("error", onError)
-    socket.on("close", onClose)
+    hear(socket, this)
   }
 
   get side(): Subject["side"] {
@@ -267,7 +229,7 @@ export class NodeConnection implements Connection, Sweeper.Waiting, Filler {
         this.#reading = false
         tcp.pause()
         this.#keepBuffered()
-        tcp.off("data", onData)
+        leaveBytes(tcp)
 
         const onFailed = (reason: TransportReason.TransportReason) => {
           this.#giveUp(reason, this.#handshakeError(reason))
@@ -448,10 +410,10 @@ export class NodeConnection implements Connection, Sweeper.Waiting, Filler {
   /** A paused stream still holds what the platform read before: bytes go before the error or the end. */
   #keepBuffered(): void {
     if (this.#inbox.end !== undefined || this.#hasHandshake()) return
-    this.#socket.off("data", onData)
+    leaveBytes(this.#socket)
     // With nothing there, read() would have the platform read on.
     while (this.#socket.readableLength > 0) this.#inbox.add(this.#socket.read())
-    this.#socket.on("data", onData)
+    hearBytes(this.#socket)
   }
 
   /** For the inbox. */

@@ -17,7 +17,8 @@ import * as TransportReason from "../../TransportReason.ts"
 import { bind } from "./bind.ts"
 import * as descriptorBudget from "./descriptorBudget.ts"
 import { endsOfAccepted } from "./endpoint.ts"
-import { NodeConnection, onread, type Origin } from "./NodeConnection.ts"
+import { onread } from "./hearing.ts"
+import { NodeConnection, type Origin } from "./NodeConnection.ts"
 import { settings } from "./settings.ts"
 
 // The bounds of drain: each turn of the loop accepts one connection (libuv).
