@@ -117,7 +117,10 @@ export interface ClientOptions<in out Req = never, in P = never>
 {
   /** Requests without an answer at a time on a line; more wait. Default 1024. */
   readonly maxInFlight?: number
-  /** Pushes that nobody has taken yet; one more ends the line with `PushesUnread`. Default 1024. */
+  /**
+   * Pushes that have not been taken yet, before the line waits, and with it the server. It ends with `PushesUnread` where none
+   * is taken for all of `requestTimeout`, or nobody consumes `pushes` and one more comes. Default 1024.
+   */
   readonly maxPushes?: number
   /**
    * How long a request may wait for its answer, from when it was asked; then it fails with `RequestTimedOut`, and is

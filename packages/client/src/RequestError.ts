@@ -40,15 +40,15 @@ export class RequestCancelled extends Data.TaggedError("RequestCancelled")<{}> {
 }
 
 /**
- * More pushes came than `maxPushes`, and nobody took them: reading on would take memory without a bound, and not reading
- * would hold back answers.
+ * As many pushes as `maxPushes` waited, and nobody took one: there was no consumer, or it took none for all of
+ * `requestTimeout`. To read on would take memory without a bound, and not to read would hold back answers.
  *
  * @category reasons
  * @since 0.1.0
  */
 export class PushesUnread extends Data.TaggedError("PushesUnread")<{ readonly limit: number }> {
   override get message(): string {
-    return `more than ${this.limit} pushes were not taken`
+    return `${this.limit} pushes waited, and nobody took one`
   }
 }
 

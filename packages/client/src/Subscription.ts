@@ -11,16 +11,14 @@
  */
 import type { Address, Transport } from "@framewire/core"
 import type * as Arr from "effect/Array"
-import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import type { Client, Requests, Spoken } from "./Client.ts"
 import { checkReconnect } from "./internal/checkOptions.ts"
-import * as defaults from "./internal/defaults.ts"
 import { keptClient } from "./internal/keptClient.ts"
 import { oneLine } from "./internal/oneLine.ts"
+import * as Pushes from "./internal/Pushes.ts"
 import { type ReconnectOptions, schedule } from "./Reconnect.ts"
 import { PushesUnread } from "./RequestError.ts"
 
@@ -87,7 +85,8 @@ export interface Subscription<in Req, out Res, out Err = never, out P = never>
  * new line was subscribed, unless that is the same place. While a line drains its successor pushes too: a message can come
  * twice then.
  *
- * **Limits**: of `maxPushes` messages that nobody has taken, one more ends the line, and its place is a `Gap`.
+ * **Limits**: `maxPushes` messages that have not been taken hold up the line; where nobody takes them it ends, and its place
+ * is a `Gap`.
  *
  * @category constructors
  * @since 0.1.0
@@ -99,16 +98,11 @@ export const make = <Req, Res, Err = never, P = never, Hello = never, Agreed = n
 ): Effect.Effect<Subscription<Req, Res, Err, P>, never, Transport.Transport | Scope.Scope> =>
   Effect.gen(function*() {
     checkReconnect(options)
-    const { maxPushes = defaults.maxPushes, subscribe } = options
-    // One place more, which only a gap takes.
-    const queue = yield* Queue.make<Event<P>, Cause.Done>({ capacity: maxPushes + 1, strategy: "dropping" })
+    const pushes = yield* Pushes.make<Event<P>>(options)
     let last: Event<P> | undefined
-    const offer = (event: Event<P>) => {
-      last = event
-      Queue.offerUnsafe(queue, event)
-    }
     const gap = () => {
-      if (last?._tag !== "Gap" || Queue.sizeUnsafe(queue) === 0) offer({ _tag: "Gap" })
+      if (last?._tag === "Gap" && !pushes.isEmpty()) return
+      pushes.add(last = { _tag: "Gap" })
     }
     let subscribed = false
     const session = (line: Requests<Req, Res, Err>) =>
@@ -118,17 +112,18 @@ export const make = <Req, Res, Err = never, P = never, Hello = never, Agreed = n
         if (options.session !== undefined) yield* options.session(line)
         // What came before is the former line's; and whoever asks for the state must not do so too early.
         if (again) gap()
-        yield* subscribe(line)
+        yield* options.subscribe(line)
         if (again) gap()
       })
     const settings = oneLine(options, options.schedule ?? schedule)
     const client = yield* keptClient(spoken, endpoints, { ...options, session }, settings, {
       offer: (message) => {
-        if (Queue.sizeUnsafe(queue) >= maxPushes) return new PushesUnread({ limit: maxPushes })
-        offer({ _tag: "Message", message })
-        return undefined
+        const event = { _tag: "Message", message } as const
+        const wait = pushes.offer(event)
+        if (!(wait instanceof PushesUnread)) last = event
+        return wait
       },
-      end: () => Queue.endUnsafe(queue)
+      end: pushes.end
     })
-    return { ...client, events: Stream.fromQueue(queue) }
+    return { ...client, events: pushes.stream }
   })

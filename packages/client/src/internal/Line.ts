@@ -89,9 +89,9 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
       timeouts: this.timeouts,
       pushed: (push) => {
         // It can say when to come back, before anybody does.
-        const failure = owner.pushed(push)
+        const wait = owner.pushed(push)
         if (isGoAway?.(push) === true) this.drain()
-        return failure
+        return wait
       },
       taken: () => this.#admit()
     })

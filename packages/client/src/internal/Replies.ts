@@ -12,7 +12,7 @@ export interface Reading<Req, Res, Err, P> {
   readonly exchange: Protocol.Exchange<Req, Res, Err, P>
   readonly pending: InFlight<Ticket<Req, Res, Err>>
   readonly timeouts: Timeouts<Req, Res, Err>
-  readonly pushed: (push: P) => RequestFailure | undefined
+  readonly pushed: (push: P) => Effect.Effect<void, RequestFailure> | undefined
   /** A batch was taken: there may be room. */
   readonly taken: () => void
 }
@@ -22,8 +22,8 @@ type Wait = Effect.Effect<void, RequestFailure> | undefined
 const answered = (reason: RequestFailure) => Exit.fail(new RequestError({ delivery: "Answered", reason }))
 
 export class Replies<Req, Res, Err, P> {
-  /** Whose answers wait to be taken, before anything more is read. */
-  heldUpBy: Ticket<Req, Res, Err> | undefined
+  /** Whose answers wait to be taken, before anything more is read; or pushes do. */
+  heldUpBy: Ticket<Req, Res, Err> | "pushes" | undefined
   readonly #line: Reading<Req, Res, Err, P>
 
   constructor(line: Reading<Req, Res, Err, P>) {
@@ -65,8 +65,9 @@ export class Replies<Req, Res, Err, P> {
   #reply(reply: Protocol.Reply<Res, Err, P>): Wait {
     const { exchange: { isLast }, pushed, timeouts } = this.#line
     if (reply._tag === "Push") {
-      const failure = pushed(reply.push)
-      return failure && Effect.fail(failure)
+      const wait = pushed(reply.push)
+      if (wait !== undefined) this.heldUpBy = "pushes"
+      return wait
     }
     timeouts.answer()
     if (reply._tag === "Failure") return this.#settle(reply.id, Exit.fail(reply.error))

@@ -18,6 +18,7 @@ import { dial } from "./dial.ts"
 import { inSpan } from "./inSpan.ts"
 import type { Line } from "./Line.ts"
 import { endpointOf, type Meter } from "./Meter.ts"
+import type { Owner } from "./Owner.ts"
 import type { Switchboard } from "./Switchboard.ts"
 import type { Ticket } from "./Ticket.ts"
 
@@ -28,7 +29,7 @@ export interface Keeping<Hello, Agreed, Refusal, Req, Res, Err, P> {
   readonly board: Switchboard<Req, Res, Err, P>
   readonly meter: Meter
   readonly schedule: Schedule.Schedule<unknown, DialError | RequestFailure>
-  readonly pushed: (push: P) => RequestFailure | undefined
+  readonly pushed: Owner<Req, Res, Err, P>["pushed"]
   /** The next to try. */
   readonly endpoint: () => Address.Address
   readonly endpoints: number
