@@ -230,6 +230,41 @@ describe("a node of a room", () => {
       assert.deepStrictEqual(published, ["#1 m1", "#2 m2", "entered"])
     }))
 
+  it.effect("hands over more than a page of what somebody missed a page at a time, and enters with the rest", () =>
+    Effect.gen(function*() {
+      const { store } = memory()
+      yield* store.commit(room, Array.from({ length: 700 }, (_, i) => ({ id: `${i}`, name: "ada", text: "" })), 0)
+      const tellings: Array<RoomOwner.Deed> = []
+      const { here } = yield* node(store, {
+        hear: () => Stream.concat(Stream.make([]), Stream.never),
+        tell: ({ deeds }) => {
+          tellings.push(...deeds)
+          return Effect.succeed(done(deeds))
+        }
+      })
+      yield* TestClock.adjust(0)
+      let replayed: ReadonlyArray<number> = []
+      const enter = (after: number) =>
+        here.enter("s1", {
+          room,
+          name: "ada",
+          after,
+          enter: (replay) =>
+            Effect.sync(() => {
+              replayed = replay.map(({ seq }) => seq)
+            })
+        })
+      const behind = yield* Effect.flip(enter(10))
+      assert.deepStrictEqual(
+        behind._tag === "Behind" && behind.missed.map(({ seq }) => seq),
+        Array.from({ length: 500 }, (_, i) => i + 11)
+      )
+      // Nobody is told of one who has not entered.
+      assert.deepStrictEqual(tellings, [])
+      yield* enter(510)
+      assert.deepStrictEqual(replayed, Array.from({ length: 190 }, (_, i) => i + 511))
+    }))
+
   it.effect("takes what the owner before has said while somebody enters at the new one", () =>
     Effect.gen(function*() {
       const { store } = memory()

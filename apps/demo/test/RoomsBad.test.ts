@@ -5,6 +5,7 @@ import { Transport } from "@framewire/core"
 import { MemoryTransport } from "@framewire/core/testing"
 import { Codec, Framed, Lines } from "@framewire/framing"
 import { Server } from "@framewire/server"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -230,5 +231,45 @@ describe("rooms, with bad clients", () => {
         Stream.runCollect
       )
       assert.deepStrictEqual(numbers, Array.from({ length: 26 }, (_, i) => i + 8))
+    }).pipe(provided))
+
+  it.effect("who was away for long gets all that is kept, at its own pace, and what is said meanwhile", () =>
+    Effect.gen(function*() {
+      const messages = Array.from({ length: 1700 }, (_, i): Messages.Said => ({
+        _tag: "Said",
+        room: "hall",
+        seq: i + 1,
+        name: "ada",
+        text: "x".repeat(100),
+        at: 0
+      }))
+      const store = Layer.tap(
+        RoomStore.layerMemory(2000),
+        (services) => Context.get(services, RoomStore.RoomStore).commit(messages)
+      )
+      yield* Effect.gen(function*() {
+        const server = yield* typedDoor()
+        const ada = yield* dial(server)
+        yield* ada.request(join("hall", "ada"))
+        yield* Effect.forkChild(Stream.runDrain(ada.pushes))
+        const bob = Framed.make(yield* Transport.connect(server.address), Messages.protocol.client)
+        yield* bob.send({
+          _tag: "Request",
+          id: 1,
+          request: { _tag: "Join", room: "hall", name: "bob", after: 3 }
+        })
+        const heard: Array<number> = []
+        const hear = Effect.map(bob.receive, (reply) => {
+          if (reply._tag === "Push" && reply.push._tag === "Said") heard.push(reply.push.seq)
+          return reply
+        })
+        yield* Effect.replicateEffect(hear, 400)
+        for (let i = 1; i <= 700; i++) yield* ada.request(say("x"))
+        const isIn = (reply: Effect.Success<typeof hear>) => reply._tag === "Response"
+        yield* Effect.repeat(hear, { until: isIn })
+        for (let i = 1; i <= 3; i++) yield* ada.request(say("x"))
+        yield* Effect.repeat(hear, { until: () => heard.at(-1) === 2403 })
+        assert.deepStrictEqual(heard, Array.from({ length: 2400 }, (_, i) => i + 4))
+      }).pipe(Effect.scoped, Effect.provide(Layer.provide(RoomBus.layer(), store)))
     }).pipe(provided))
 })

@@ -141,6 +141,21 @@ describe("serve rooms", () => {
       assert.deepStrictEqual(Array.from(text.matchAll(/^id: (\d+)$/gm), ([, id]) => id), ["2", "3"])
     }).pipe(Effect.orDie))
 
+  it.live("a page that was away for long gets all that is kept", () =>
+    Effect.gen(function*() {
+      const { typed, web } = yield* Rooms.serve("--history", "2000", "--rate", "100000")
+      const ada = yield* Client.connect(Messages.protocol, { host: "127.0.0.1", port: typed })
+      yield* ada.request({ _tag: "Join", room: "lobby", name: "ada" })
+      yield* Effect.forkChild(Stream.runDrain(ada.pushes))
+      const says = Array.from({ length: 1234 }, (_, i) => ada.request({ _tag: "Say", room: "lobby", text: `${i}` }))
+      yield* Effect.all(says, { concurrency: 100, discard: true })
+      const eve = yield* page(web, "lobby", "eve", { "last-event-id": "5" })
+      const text = yield* eve.has("\"name\":\"eve\"")
+      const numbers = Array.from(text.matchAll(/^id: (\d+)$/gm), ([, id]) => Number(id))
+      assert.deepStrictEqual(numbers, Array.from({ length: 1229 }, (_, i) => i + 6))
+      assert.lengthOf(text.match(/^event: welcome$/gm) ?? [], 1)
+    }).pipe(Effect.provide(NodeTransport.layer)))
+
   it.live("a page that never reads is dropped, and the others hear why", () =>
     Effect.gen(function*() {
       const rooms = yield* Rooms.serve("--rate", "1000000")

@@ -6,14 +6,17 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
-import type { Refused, RoomEvent, Why } from "./Messages.ts"
+import { Refused, type RoomEvent, type Why } from "./Messages.ts"
 import * as RoomBus from "./RoomBus.ts"
 
 /** A consumer that does not read is reset once as much waits for it. */
 const slow: Broadcast.ConsumerOptions<RoomEvent> = { policy: "disconnect", maxBytes: 262_144, maxMessages: 1024 }
 
 export interface Feeds {
-  /** `RoomBus.join` for a connection, which gets the replay and then the events. Leaves when the scope closes. */
+  /**
+   * `RoomBus.join` for a connection, which gets all that it has missed, at its own pace, and then the events. Leaves when the
+   * scope closes.
+   */
   readonly join: (
     connection: Connection.Connection,
     joining: Omit<RoomBus.Joining, "enter">
@@ -65,7 +68,7 @@ export const make = (
       )
 
     return {
-      join: (connection, joining) =>
+      join: (connection, { after, ...joining }) =>
         Effect.gen(function*() {
           const scope = yield* Scope.Scope
           const why = (exit: Exit.Exit<unknown, unknown>): Why =>
@@ -79,10 +82,20 @@ export const make = (
               const sending = connection.sendAllUnsafe(Result.getOrThrow(Codec.encodeAll(codec, replay)))
               yield* Effect.forkIn(Effect.ignore(sending), scope, { startImmediately: true })
             }).pipe(Scope.provide(scope))
-          return yield* Effect.acquireRelease(
-            bus.join({ ...joining, enter }),
-            (seat, exit) => seat.leave(why(exit))
-          )
+          let before = after
+          for (;;) {
+            const joined = yield* Effect.result(Effect.acquireRelease(
+              bus.join({ ...joining, after: before, enter }),
+              (seat, exit) => seat.leave(why(exit))
+            ))
+            if (Result.isSuccess(joined)) return joined.success
+            if (joined.failure._tag === "Refused") return yield* joined.failure
+            const { missed } = joined.failure
+            yield* Effect.interruptible(connection.sendAll(Result.getOrThrow(Codec.encodeAll(codec, missed)))).pipe(
+              Effect.mapError(({ message }) => new Refused({ reason: "NotJoined", message }))
+            )
+            before = missed.at(-1)?.seq
+          }
         })
     }
   })

@@ -4,6 +4,7 @@
 // join ---------> { read, enter, publish } ----------^
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -22,7 +23,7 @@ export interface Limits {
   readonly members?: number
 }
 
-/** Messages of one answer or one replay, at most. */
+/** Messages of one answer or one replay, at most: 4 MB. */
 export const page = 500
 
 const maxText = 1000
@@ -38,6 +39,9 @@ export interface Joining {
   readonly enter: (replay: ReadonlyArray<Said>) => Effect.Effect<void>
 }
 
+/** More was missed than one replay holds: this is the first of it, and whoever joins does so again after it. */
+export class Behind extends Data.TaggedError("Behind")<{ readonly missed: ReadonlyArray<Said> }> {}
+
 export interface Seat {
   readonly room: string
   readonly name: string
@@ -48,7 +52,7 @@ export interface Seat {
 }
 
 export class RoomBus extends Context.Service<RoomBus, {
-  readonly join: (joining: Joining) => Effect.Effect<Seat, Refused>
+  readonly join: (joining: Joining) => Effect.Effect<Seat, Refused | Behind>
   readonly who: (room: string) => Effect.Effect<ReadonlyArray<string>, Refused>
   /** The first `page` messages above a number. */
   readonly history: (room: string, after: number) => Effect.Effect<ReadonlyArray<Said>, Refused>
@@ -102,6 +106,23 @@ export const roomFull = (room: string, members: number): Refused =>
   refused("RoomFull", `${room} has ${members} members`)
 export const tooManyRooms = (rooms: number): Refused => refused("TooManyRooms", `there are ${rooms} rooms`)
 export const notJoined = (room: string): Refused => refused("NotJoined", `not in ${room}`)
+
+/** What is replayed to who joins when `last` is the number of the last message. */
+export const replay = (
+  store: Pick<RoomStore["Service"], "read">,
+  { after, room }: Joining,
+  last: number
+): Effect.Effect<ReadonlyArray<Said>, Refused | Behind> =>
+  Effect.gen(function*() {
+    const from = after ?? last - 20
+    if (from >= last) return []
+    const messages = yield* Effect.mapError(store.read(room, from, page), notKept)
+    const newest = messages.at(-1)
+    if (messages.length === page && newest !== undefined && newest.seq < last) {
+      return yield* new Behind({ missed: messages })
+    }
+    return messages.filter(({ seq }) => seq <= last)
+  })
 
 const make = ({ members: maxMembers = 512, rooms: maxRooms = 1024 }: Limits) =>
   Effect.gen(function*() {
@@ -161,8 +182,9 @@ const make = ({ members: maxMembers = 512, rooms: maxRooms = 1024 }: Limits) =>
         })
       )
 
-    const join = ({ after, enter, name, room }: Joining) =>
-      Effect.andThen(checkNames(room, name), () => {
+    const join = (joining: Joining) => {
+      const { enter, name, room } = joining
+      return Effect.andThen(checkNames(room, name), () => {
         const key = keyOf(name)
         return inOrder(Effect.gen(function*() {
           const known = rooms.get(room)
@@ -172,11 +194,10 @@ const make = ({ members: maxMembers = 512, rooms: maxRooms = 1024 }: Limits) =>
           const { last, members } = known ?? { last: 0, members: new Map<string, string>() }
           if (members.has(key)) return yield* nameTaken(room, name)
           if (members.size >= maxMembers) return yield* roomFull(room, maxMembers)
-          const from = Math.max(after ?? last - 20, last - page)
-          const replay = from >= last ? [] : yield* Effect.mapError(store.read(room, from, page), notKept)
+          const missed = yield* replay(store, joining, last)
           if (known === undefined) rooms.set(room, { last, members })
           members.set(key, name)
-          yield* enter(replay)
+          yield* enter(missed)
           yield* publish([{ _tag: "Joined", room, name }])
           let seated = true
           return {
@@ -192,6 +213,7 @@ const make = ({ members: maxMembers = 512, rooms: maxRooms = 1024 }: Limits) =>
           }
         }))
       })
+    }
 
     return RoomBus.of({
       join,

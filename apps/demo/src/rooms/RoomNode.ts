@@ -14,7 +14,7 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
-import { Refused, type RoomEvent, type Said } from "./Messages.ts"
+import { Refused, type RoomEvent } from "./Messages.ts"
 import type { PostgresStore } from "./PostgresStore.ts"
 import * as RoomBus from "./RoomBus.ts"
 import type { Deed, Outcome, Telling } from "./RoomOwner.ts"
@@ -28,7 +28,7 @@ export interface Owner<E> {
 
 export interface RoomNode {
   /** As `RoomBus.join` does. */
-  readonly enter: (seat: string, joining: RoomBus.Joining) => Effect.Effect<void, Refused>
+  readonly enter: (seat: string, joining: RoomBus.Joining) => Effect.Effect<void, Refused | RoomBus.Behind>
   readonly say: (id: string, name: string, text: string) => Effect.Effect<number, Refused>
   readonly leave: (seat: string, why: Extract<Deed, { _tag: "Leave" }>["why"]) => Effect.Effect<void>
 }
@@ -159,8 +159,9 @@ export const make = <E>(options: {
         return Effect.andThen(Queue.offer(outbox, [deed, answer]), Deferred.await(answer))
       })
 
-    const enter = (seat: string, { after, enter, name }: RoomBus.Joining) =>
+    const enter = (seat: string, joining: RoomBus.Joining) =>
       Effect.gen(function*() {
+        const { after, enter, name } = joining
         yield* heard.await.pipe(
           Effect.interruptible,
           Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.fail(noOwner()) })
@@ -169,13 +170,9 @@ export const make = <E>(options: {
         const outcome = yield* Effect.gen(function*() {
           // Who comes from another node may have heard more than was heard here.
           if (after !== undefined && after > (last ?? 0)) yield* Effect.mapError(missed(after), RoomBus.notKept)
-          const now = last ?? 0
-          const from = Math.max(after ?? now - 20, now - RoomBus.page)
-          const replay: ReadonlyArray<Said> = from >= now
-            ? []
-            : yield* Effect.mapError(store.read(room, from, RoomBus.page), RoomBus.notKept)
+          const replay = yield* RoomBus.replay(store, joining, last ?? 0)
           const outcome = yield* ask({ _tag: "Enter", seat, name })
-          if (outcome._tag === "Done") yield* enter(replay.filter(({ seq }) => seq <= now))
+          if (outcome._tag === "Done") yield* enter(replay)
           return outcome
         }).pipe(
           order.withPermits(1),

@@ -1,7 +1,7 @@
 // The rooms for browsers, beside what the page has: a seat that lasts as long as its stream of events.
 //
 // GET /rooms        which there are
-// GET /room         ?room&name, Last-Event-ID resumes: server-sent events, the first is `welcome { token }` or `refused`
+// GET /room         ?room&name, Last-Event-ID resumes: server-sent events, what was missed, `welcome { token }` or `refused`
 // POST /say         { token, text } -> { seq }
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as Effect from "effect/Effect"
@@ -12,7 +12,7 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { randomUUID } from "node:crypto"
 import type { Socket } from "node:net"
@@ -60,6 +60,8 @@ export const make = (
 ): Effect.Effect<ReadonlyArray<HttpRouter.Route>, never, RoomBus.RoomBus | Scope.Scope> =>
   Effect.gen(function*() {
     const bus = yield* RoomBus.RoomBus
+    let open = 0
+    /** Those that have a seat. */
     const pages = new Map<string, Page>()
     const listeners = new Map<string, Set<Listener>>()
     yield* bus.watch((events) =>
@@ -72,16 +74,15 @@ export const make = (
       })
     )
 
-    /** The seat of a page, and its events. */
+    /** What a page has missed, its seat, and its events. */
     const sit = Effect.fnUntraced(function*(
       room: string,
       name: string,
       after: number | undefined,
       connection: Socket
     ) {
-      if (pages.size >= maxPages) {
-        return yield* new Refused({ reason: "RoomFull", message: `${maxPages} pages are open` })
-      }
+      if (open >= maxPages) return yield* new Refused({ reason: "RoomFull", message: `${maxPages} pages are open` })
+      yield* Effect.acquireRelease(Effect.sync(() => open++), () => Effect.sync(() => open--))
       const queue = yield* Effect.acquireRelease(Queue.dropping<RoomEvent>(maxWaiting), Queue.shutdown)
       let why: Why = "gone"
       const listener: Listener = {
@@ -97,18 +98,32 @@ export const make = (
           listeners.set(room, (listeners.get(room) ?? new Set()).add(listener))
         })
       const token = randomUUID()
-      const seat = yield* Effect.acquireRelease(bus.join({ room, name, after, enter }), (seat) => {
-        pages.delete(token)
-        const left = listeners.get(room)
-        left?.delete(listener)
-        if (left?.size === 0) listeners.delete(room)
-        return seat.leave(why)
-      })
-      pages.set(token, { seat, pace: yield* Pace.make(rate) })
-      return Stream.concat(
+      const take = (after: number | undefined) =>
+        Effect.acquireRelease(bus.join({ room, name, after, enter }), (seat) => {
+          pages.delete(token)
+          const left = listeners.get(room)
+          left?.delete(listener)
+          if (left?.size === 0) listeners.delete(room)
+          return seat.leave(why)
+        })
+      const pace = yield* Pace.make(rate)
+      const live = Stream.concat(
         Stream.succeed(sse("welcome", { token })),
         Stream.map(Stream.fromQueue(queue), sseOf)
       )
+      const scope = yield* Scope.Scope
+      return Stream.flatten(Stream.paginate(after, (after) =>
+        take(after).pipe(
+          Effect.map((seat) => {
+            pages.set(token, { seat, pace })
+            return [[live], Option.none<number | undefined>()] as const
+          }),
+          Effect.catchTag("Behind", ({ missed }) =>
+            Effect.succeed(
+              [[Stream.map(Stream.fromIterable(missed), sseOf)], Option.some(missed.at(-1)?.seq)] as const
+            )),
+          Scope.provide(scope)
+        )))
     })
 
     const events = Effect.gen(function*() {
