@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Client } from "@framewire/client"
 import { NodeTransport } from "@framewire/core/node"
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
@@ -153,7 +154,12 @@ describe("serve rooms --cluster", () => {
             const own = history.filter((said) => said.name === name).map(({ text }) => Number(text.split(" ")[1]))
             assert.deepStrictEqual(own, own.toSorted((a, b) => a - b))
             // Everybody heard all of it, once and in order, over both connections.
-            assert.deepStrictEqual(heard, history.slice(0, heard.length))
+            const wrong = heard.findIndex((said, i) => !Equal.equals(said, history[i]))
+            assert.strictEqual(
+              wrong,
+              -1,
+              `${name} in ${room}: ${JSON.stringify(heard.slice(Math.max(0, wrong - 1), wrong + 2))}`
+            )
             assert.isAtLeast(heard.length, acknowledged.at(-1)?.seq ?? 0)
           }
         }

@@ -22,14 +22,19 @@ interface Utterance {
   readonly text: string
 }
 
+export interface Kept {
+  readonly seq: number
+  readonly isNew: boolean
+}
+
 /** Each is answered in 5 s, or fails; what failed may have happened. */
 export interface PostgresStore {
-  /** Keeps all of them or none. Gives the number that each has: what was kept before keeps its own. */
+  /** Keeps all of them or none. Gives the number that each has, by its id: what was kept before keeps its own. */
   readonly commit: (
     room: string,
     utterances: ReadonlyArray<Utterance>,
     at: number
-  ) => Effect.Effect<ReadonlyMap<string, number>, StoreError>
+  ) => Effect.Effect<ReadonlyMap<string, Kept>, StoreError>
   /** The first `limit` messages above a number. */
   readonly read: (room: string, after: number, limit: number) => Effect.Effect<ReadonlyArray<Said>, StoreError>
   /** The number of the last message. */
@@ -94,7 +99,7 @@ export const make = (kept: number): Effect.Effect<PostgresStore, StoreError, Sql
         utterances.map(({ id, name, text }, nth) => ({ nth, id, said: encodeBody({ name, text, at }) }))
       )
       // What a room keeps no longer stays for a minute more: until then it may be said again.
-      return sql<{ readonly id: string; readonly seq: number }>`
+      return sql<Kept & { readonly id: string }>`
         WITH asked AS (
           SELECT * FROM json_to_recordset(${asked}::text::json) AS it (nth integer, id text, said text)
         ), fresh AS (
@@ -111,9 +116,9 @@ export const make = (kept: number): Effect.Effect<PostgresStore, StoreError, Sql
           DELETE FROM framewire_messages WHERE room = ${room}
           AND seq <= (SELECT last FROM room) - ${kept}::integer AND at < now() - interval '1 minute'
         )
-        SELECT id, seq FROM kept
-        UNION ALL SELECT m.id, m.seq FROM framewire_messages m JOIN asked USING (id) WHERE m.room = ${room}
-      `.pipe(Effect.map((rows) => new Map(rows.map(({ id, seq }) => [id, seq] as const))), attempt)
+        SELECT id, seq, true AS "isNew" FROM kept
+        UNION ALL SELECT m.id, m.seq, false FROM framewire_messages m JOIN asked USING (id) WHERE m.room = ${room}
+      `.pipe(Effect.map((rows) => new Map(rows.map(({ id, ...kept }) => [id, kept] as const))), attempt)
     }
 
     return {

@@ -80,7 +80,7 @@ export const make = <E>(options: {
 
     const deliver = (events: ReadonlyArray<RoomEvent>) =>
       Effect.gen(function*() {
-        // The first batch of a listening: from here on nothing is missed, and before it something may have been.
+        // From here on nothing is missed, and before it something may have been.
         if (events.length === 0) {
           yield* missed(Infinity)
           yield* announce

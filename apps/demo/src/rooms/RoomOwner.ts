@@ -45,7 +45,10 @@ export interface Telling extends Schema.Struct.Type<typeof Telling> {}
 export interface RoomOwner {
   /** Answers in the order of the deeds. Refused where it is not known who is here. */
   readonly tell: (telling: Telling) => Effect.Effect<ReadonlyArray<Outcome>, Refused>
-  /** What happens from the first batch on, which is empty. Ends for a node that is too slow: it reads the store and comes again. */
+  /**
+   * What happens. Before a batch that is empty, the first, and where the numbers show it something may be missing, which is in
+   * the store. Ends for a node that is too slow: it comes again.
+   */
   readonly hear: (node: string) => Stream.Stream<ReadonlyArray<RoomEvent>>
 }
 
@@ -66,11 +69,9 @@ export const make = (
     const order = yield* Semaphore.make(1)
     const listeners = new Map<string, Queue.Queue<ReadonlyArray<RoomEvent>, Cause.Done>>()
     const members = new Map<string, Member>()
-    /** Of the last message that was published; undefined until the store was read. */
-    let last: number | undefined
+    let loaded = false
 
     const publish = (events: ReadonlyArray<RoomEvent>) => {
-      if (events.length === 0) return
       for (const queue of listeners.values()) {
         if (!Queue.offerUnsafe(queue, events)) Queue.endUnsafe(queue)
       }
@@ -98,34 +99,27 @@ export const make = (
 
     /** Another owner may have been here before. */
     const load = Effect.suspend(() =>
-      last !== undefined ? Effect.succeed(last) : Effect.gen(function*() {
-        const found = yield* store.members(room)
-        last = yield* store.last(room)
-        for (const member of found) members.set(RoomBus.keyOf(member.name), member)
+      loaded ? Effect.void : Effect.gen(function*() {
+        for (const member of yield* store.members(room)) members.set(RoomBus.keyOf(member.name), member)
+        loaded = true
         yield* expel
-        return last
       })
     )
 
     const say = (deeds: ReadonlyArray<typeof Say.Type>) =>
       Effect.gen(function*() {
-        const before = yield* load
+        yield* load
         const at = yield* Clock.currentTimeMillis
         const numbers = yield* store.commit(room, deeds, at)
-        const seqOf = ({ id }: typeof Say.Type) => numbers.get(id) ?? 0
-        const said = deeds.map((deed): Said => ({
-          _tag: "Said",
-          room,
-          seq: seqOf(deed),
-          name: deed.name,
-          text: deed.text,
-          at
-        })).filter(({ seq }) => seq > before)
-        const now = Math.max(before, ...said.map(({ seq }) => seq))
-        // A number that is not ours: it was given by an owner before us, or by us without hearing that it was.
-        publish(now === before + said.length ? said : yield* store.read(room, before, RoomBus.page))
-        last = now
-        return deeds.map((deed): Outcome => ({ _tag: "Kept", seq: seqOf(deed) }))
+        const numberOf = (id: string) => numbers.get(id) ?? { seq: 0, isNew: false }
+        const said = deeds.flatMap(({ id, name, text }): ReadonlyArray<Said> => {
+          const { isNew, seq } = numberOf(id)
+          return isNew ? [{ _tag: "Said", room, seq, name, text, at }] : []
+        })
+        // What was kept before, maybe nobody has heard: the owner of then may be gone, or did not hear that it was kept.
+        if (said.length < deeds.length) publish([])
+        if (said.length > 0) publish(said)
+        return deeds.map(({ id }): Outcome => ({ _tag: "Kept", seq: numberOf(id).seq }))
       })
 
     const enter = (member: Member) =>
