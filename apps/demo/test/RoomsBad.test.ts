@@ -272,4 +272,31 @@ describe("rooms, with bad clients", () => {
         assert.deepStrictEqual(heard, Array.from({ length: 2400 }, (_, i) => i + 4))
       }).pipe(Effect.scoped, Effect.provide(Layer.provide(RoomBus.layer(), store)))
     }).pipe(provided))
+
+  it.effect("who joins and does not read is reset before it misses anything", () =>
+    Effect.gen(function*() {
+      const names = ["one", "two", "three", "four"]
+      const messages = names.flatMap((room) =>
+        Array.from({ length: 500 }, (_, i): Messages.Said => ({
+          _tag: "Said",
+          room,
+          seq: i + 1,
+          name: "ada",
+          text: "x".repeat(1000),
+          at: 0
+        }))
+      )
+      const store = Layer.tap(RoomStore.layerMemory(500), (services) =>
+        Context.get(services, RoomStore.RoomStore).commit(messages))
+      yield* Effect.gen(function*() {
+        const server = yield* typedDoor()
+        const bob = Framed.make(yield* Transport.connect(server.address), Messages.protocol.client)
+        for (const [id, room] of names.entries()) {
+          yield* bob.send({ _tag: "Request", id, request: { _tag: "Join", room, name: "bob", after: 0 } })
+        }
+        yield* TestClock.adjust("1 second")
+        const ended = yield* Effect.flip(Effect.forever(bob.receive))
+        assert.strictEqual(ended._tag === "ReceiveError" && ended.reason._tag, "ConnectionReset")
+      }).pipe(Effect.scoped, Effect.provide(Layer.provide(RoomBus.layer(), store)))
+    }).pipe(provided))
 })
