@@ -11,12 +11,13 @@ import { isDone } from "./isDone.ts"
 // memory, and those that are encoded at once.
 const maxUnsent = 65_536
 
-// Encoding texts one by one takes five times as long.
+// Encoding texts one by one takes five times as long. Where a codec has no form for many, keeping them takes time.
 const encodedAtOnce = 16
 
 export class Answers<Out> {
   readonly #connection: Connection.Connection
   readonly #codec: Codec.Codec<unknown, Out>
+  readonly #encodesMany: boolean
   readonly #context: Context.Context<never>
   readonly #writer = ByteWriter.make()
   /** Not encoded yet. */
@@ -34,11 +35,13 @@ export class Answers<Out> {
   ) {
     this.#connection = connection
     this.#codec = codec
+    this.#encodesMany = codec.encode.many !== undefined
     this.#context = context
   }
 
   /** Appends one, or says why one of those that it has cannot be sent. */
   write(answer: Out): FramingError.MessageError | undefined {
+    if (!this.#encodesMany) return this.#refused ??= Codec.write(this.#codec, answer, this.#writer)
     return this.#answers.push(answer) < encodedAtOnce ? undefined : this.#encode()
   }
 

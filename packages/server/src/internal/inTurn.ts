@@ -20,7 +20,6 @@ export const inTurn = <A, B, E, R>(all: ReadonlyArray<A>, course: Course<A, B, E
   /** What the last one gave is still being used. */
   let using: Effect.Effect<void, E, R> | undefined
 
-  const run = () => course.run(all[index++]!)
   const use = (given: B): void => {
     const used = course.use(given)
     using = used === undefined || isDone(used) ? undefined : used
@@ -28,12 +27,17 @@ export const inTurn = <A, B, E, R>(all: ReadonlyArray<A>, course: Course<A, B, E
   /** Whether one has to be waited for. */
   const waits = (): boolean => {
     while (index < all.length) {
-      running = using === undefined ? run() : Effect.flatMap(using, run)
-      if (!isDone(running)) {
-        if (using === undefined) course.pause?.()
+      if (using !== undefined) {
+        running = Effect.flatMap(using, () => course.run(all[index++]!))
         return true
       }
-      use(running.value)
+      const given = course.run(all[index++]!)
+      if (!isDone(given)) {
+        running = given
+        course.pause?.()
+        return true
+      }
+      use(given.value)
     }
     return false
   }
