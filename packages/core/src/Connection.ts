@@ -23,6 +23,8 @@ export interface Traffic {
   readonly received: number
   /** Taken by the kernel. */
   readonly sent: number
+  /** Handed over by a send, and not taken yet, because the peer does not read; 0 once the connection is over. */
+  readonly waiting: number
 }
 
 /**

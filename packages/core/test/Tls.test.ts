@@ -85,8 +85,8 @@ describe("a secured connection", () => {
       assert.include(mine.peer?.altNames, "DNS:localhost")
       assert.strictEqual(mine.peer?.issuer, "CN=framewire test root")
       assert.isUndefined(theirs.peer)
-      assert.deepStrictEqual(yield* dialled.traffic, { received: 7, sent: 5 })
-      assert.deepStrictEqual(yield* accepted.traffic, { received: 5, sent: 7 })
+      assert.deepStrictEqual(yield* dialled.traffic, { received: 7, sent: 5, waiting: 0 })
+      assert.deepStrictEqual(yield* accepted.traffic, { received: 5, sent: 7, waiting: 0 })
     })))
 
   for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
@@ -414,8 +414,8 @@ describe("upgradeTls", () => {
       assert.strictEqual(session.serverName, "localhost")
       yield* client.send(bytes("secret"))
       assert.strictEqual(yield* received(its), "secret")
-      assert.deepStrictEqual(yield* client.traffic, { received: 11, sent: 16 })
-      assert.deepStrictEqual(yield* its.traffic, { received: 16, sent: 11 })
+      assert.deepStrictEqual(yield* client.traffic, { received: 11, sent: 16, waiting: 0 })
+      assert.deepStrictEqual(yield* its.traffic, { received: 16, sent: 11, waiting: 0 })
       yield* Effect.forkChild(its.close({ linger: "2 seconds" }))
       assert.strictEqual(yield* received(client), "end")
     })))

@@ -13,8 +13,8 @@ import * as Context from "effect/Context"
  */
 export interface Progress {
   /**
-   * To be called after each batch that was decoded, with the frames that were whole, one for any number of them, and the
-   * bytes that wait for the rest of theirs, `ByteReader.length`. `Framed` calls it.
+   * To be called after each batch that was decoded, with how many frames were whole, and the bytes that wait for the rest of
+   * theirs, `ByteReader.length`. `Framed` calls it; what is read raw counts as one.
    */
   took(frames: number, pending: number): void
   /** Messages that are worked on while more is received: with one of them the peer waits for us and is not idle. */

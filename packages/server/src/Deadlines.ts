@@ -79,6 +79,8 @@ export interface DeadlineOptions {
   readonly age?: AgeOptions | "unbounded"
   /** Told of each deadline that passes, before the connection is reset. It must return soon, and not throw. */
   readonly onExceeded?: (error: DeadlineExceeded, connection: Connection.Connection) => void
+  /** Told how many frames a batch of any connection has brought, which may be none. It must return at once, and not throw. */
+  readonly onFrames?: (frames: number) => void
 }
 
 /**
@@ -154,6 +156,7 @@ export const make = (options: DeadlineOptions = {}): Effect.Effect<Deadlines, ne
     const [ageMillis, jitter, graceMillis] = age === undefined
       ? [Infinity, 0, Infinity]
       : [millis(age.after), age.jitter ?? 0.1, millis(age.grace ?? "15 seconds")]
+    const { onFrames = () => undefined } = options
     const watches = new Set<Watched>()
     const anybody = Latch.makeUnsafe()
     const random = yield* Random.Random
@@ -185,7 +188,7 @@ export const make = (options: DeadlineOptions = {}): Effect.Effect<Deadlines, ne
         Effect.withFiber((fiber) => {
           const opened = clock.currentTimeMillisUnsafe()
           const ages = ageMillis * (1 + jitter * (2 * random.nextDoubleUnsafe() - 1))
-          const watch = new Watched(connection, limits, fiber, opened, { ages, graceMillis })
+          const watch = new Watched(connection, limits, fiber, opened, { ages, graceMillis }, onFrames)
           // If this throws, nobody is watched.
           const handled = handler(watch)
           watches.add(watch)

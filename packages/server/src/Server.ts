@@ -153,7 +153,6 @@ export const make = <E, R>(
       address = listener.address
       const { freeDescriptors = Effect.undefined } = listener
       const gate = yield* Gate.make(options, yield* freeDescriptors, tls !== undefined)
-      yield* Effect.forkScoped(Effect.repeat(Effect.map(freeDescriptors, watch.descriptorsFree), sampling))
       const serving = Serving.make({
         gate,
         watch,
@@ -163,6 +162,12 @@ export const make = <E, R>(
         tls: listener.tls,
         onShed
       })
+      yield* Effect.forkScoped(
+        Effect.repeat(
+          Effect.andThen(Effect.map(freeDescriptors, watch.descriptorsFree), serving.sample),
+          sampling
+        )
+      )
       const handedOut = Latch.makeUnsafe()
       const stopped = Deferred.makeUnsafe<DrainReport>()
       let stopping = false

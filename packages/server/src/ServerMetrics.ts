@@ -143,14 +143,45 @@ export const drainDuration: Metric.Histogram<number> = Metric.histogram("tcp.ser
 })
 
 /**
- * Bytes of the application, counted when a connection is over, by `network.io.direction`.
+ * Bytes of the application, by `network.io.direction`: counted every 10 s, and when a connection is over.
  *
  * @category metrics
  * @since 0.1.0
  */
 export const io: Metric.Counter<number> = Metric.counter("tcp.io", {
-  description: "Bytes of the application, counted when the connection is over",
+  description: "Bytes of the application",
   incremental: true
+})
+
+/**
+ * Frames that were decoded where deadlines are kept, with `network.io.direction` `receive`; counted as `io` is.
+ *
+ * @category metrics
+ * @since 0.1.0
+ */
+export const frames: Metric.Counter<number> = Metric.counter("tcp.frame.count", {
+  description: "Frames that came and were whole",
+  incremental: true
+})
+
+/**
+ * Connections to which something waits to be written, because the peer does not read; looked at every 10 s.
+ *
+ * @category metrics
+ * @since 0.1.0
+ */
+export const writeBlocked: Metric.Gauge<number> = Metric.gauge("tcp.write.blocked", {
+  description: "Connections whose peer does not take what was sent"
+})
+
+/**
+ * The most bytes that wait for one of them; looked at every 10 s.
+ *
+ * @category metrics
+ * @since 0.1.0
+ */
+export const writeBuffer: Metric.Gauge<number> = Metric.gauge("tcp.write.buffer.size", {
+  description: "Bytes that wait for the peer that has the most"
 })
 
 /**

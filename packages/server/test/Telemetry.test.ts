@@ -20,6 +20,7 @@ import {
   connections,
   eventually,
   FakeTransport,
+  inMemory,
   lines,
   options,
   portOf,
@@ -132,6 +133,62 @@ describe("ServerMetrics", () => {
       }
     })))
 
+  it.effect("count bytes and frames while connections live, and say whose peer does not read", () =>
+    inMemory(
+      Effect.gen(function*() {
+        const registry: Metric.MetricRegistry = new Map()
+        yield* Effect.gen(function*() {
+          const server = yield* Server.make({
+            ...options,
+            deadlines: { firstFrame: "unbounded", minRate: "unbounded" }
+          }, echo)
+          const at = {
+            "server.address": "127.0.0.1",
+            "server.port": `${portOf(server)}`,
+            "network.transport": "tcp",
+            "network.type": "ipv4",
+            "tls.established": "false"
+          }
+          const direction = (value: string) => ({ ...at, "network.io.direction": value })
+          const counts = Effect.all([
+            Metric.value(Metric.withAttributes(ServerMetrics.io, direction("receive"))),
+            Metric.value(Metric.withAttributes(ServerMetrics.io, direction("transmit"))),
+            Metric.value(Metric.withAttributes(ServerMetrics.frames, direction("receive")))
+          ]).pipe(Effect.map((all) => all.map(({ count }) => count)))
+          const blocked = Effect.all([
+            Metric.value(Metric.withAttributes(ServerMetrics.writeBlocked, at)),
+            Metric.value(Metric.withAttributes(ServerMetrics.writeBuffer, at))
+          ]).pipe(Effect.map((all) => all.map(({ value }) => value)))
+          const client = yield* Transport.connect(server.address, { linger: 0 })
+          yield* client.sendAll(["a\nb\n", "c\n", "part"].map(bytes))
+          yield* client.receive
+          yield* TestClock.adjust("10 seconds")
+          assert.deepStrictEqual([yield* counts, yield* blocked], [[10, 6, 3], [0, 0]])
+          yield* TestClock.adjust("10 seconds")
+          assert.deepStrictEqual(yield* counts, [10, 6, 3])
+          yield* client.send(bytes("ial\n"))
+          yield* TestClock.adjust("10 seconds")
+          assert.deepStrictEqual(yield* counts, [14, 14, 4])
+          yield* client.receive
+          // Nobody reads what comes back.
+          const deaf = yield* Transport.connect(server.address, { linger: 0, readBuffer: 10 })
+          yield* Effect.forkChild(deaf.send(bytes(`${"x".repeat(999)}\n`)))
+          yield* TestClock.adjust("20 seconds")
+          const [number, most] = yield* blocked
+          assert.strictEqual(number, 1)
+          assert.isAbove(most ?? 0, 0)
+          const before = yield* counts
+          yield* client.send(bytes("bye\n"))
+          yield* client.close()
+          yield* deaf.abort
+          yield* server.stop
+          const [received = 0, , frames = 0] = yield* counts
+          assert.deepStrictEqual([received - before[0]!, frames - before[2]!], [4, 1])
+        }).pipe(Effect.provideService(Metric.MetricRegistry, registry))
+      }),
+      { buffer: 50 }
+    ))
+
   it.live("count what happened", () =>
     bounded(Effect.gen(function*() {
       const registry: Metric.MetricRegistry = new Map()
@@ -239,7 +296,7 @@ describe("Server.events", () => {
       assert.deepInclude(closed, {
         _tag: "Closed",
         reason: { _tag: "Graceful", initiator: "peer" },
-        traffic: { received: 6, sent: 6 }
+        traffic: { received: 6, sent: 6, waiting: 0 }
       })
       assert.deepStrictEqual(seen.slice(2).map((event) => event._tag === "Moved" ? event.state._tag : event._tag), [
         "Draining",

@@ -269,7 +269,7 @@ export const make = (wire: Wire, options: ConnectionOptions, origin: Origin): Ef
           new HandshakeError({ reason: new InvalidTls({ detail: "the transport has no TLS" }), local, remote })
         ),
       tls: Effect.succeed(undefined),
-      traffic: Effect.sync(() => ({ ...traffic })),
+      traffic: Effect.sync(() => ({ ...traffic, waiting: freeing ? 0 : unsent })),
       draining: origin.draining,
       state: Effect.sync(() => state),
       closed: Deferred.await(released)

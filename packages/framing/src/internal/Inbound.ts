@@ -42,6 +42,8 @@ export class Inbound {
   #isCut = false
   /** There may be more messages than were wanted at once. */
   #isHalted = false
+  /** Messages that the last look has decoded. */
+  #decoded = 0
   #alarm: Fiber.Fiber<unknown> | undefined
 
   constructor(connection: Connection.Connection) {
@@ -57,7 +59,7 @@ export class Inbound {
       if (this.owner !== owner) return Inbound.stale
       const found = takesRaw || this.#isPastRaw() ? look() : this.fail() ?? this.#endedInRaw()
       const progress = fiber.getRef(Progress.Progress)
-      progress.took(found === undefined ? 0 : 1, this.reader.length)
+      progress.took(found === undefined ? 0 : this.#frames(), this.reader.length)
       if (found === undefined) {
         // One clock is enough.
         this.millis ??= Progress.isKept(progress) ? Number.POSITIVE_INFINITY : defaultMillis
@@ -106,7 +108,7 @@ export class Inbound {
         this.#waiting = false
         const isPastRaw = this.#isPastRaw()
         const handled = isPastRaw ? look() : undefined
-        progress.took(handled === undefined ? 0 : 1, reader.length)
+        progress.took(handled === undefined ? 0 : this.#frames(), reader.length)
         if (handled !== undefined) this.#deadline = undefined
         if (reader.length === 0) this.#stopAlarm()
         if (handled !== undefined && this.#isHalted) {
@@ -146,7 +148,15 @@ export class Inbound {
   /** Appends what is whole, at most so many; what is wrong with the next is `failure`. */
   decode<In>(step: Decoder.Step<In>, into: Array<In>, atMost?: number): void {
     if (!this.#isCut) this.failure ??= Decoder.run(step, this.reader, into, atMost)
+    this.#decoded = into.length
     this.#isHalted = into.length === atMost && this.reader.length > 0
+  }
+
+  /** What was found: so many messages, or else one thing, as a bad one is. */
+  #frames(): number {
+    const decoded = this.#decoded
+    this.#decoded = 0
+    return Math.max(1, decoded)
   }
 
   // The end is the peer's word that the last frame is whole. After `shutdownRead`, as of a server that drains, nobody has

@@ -23,6 +23,8 @@ export interface Entry {
   phase: "entering" | "served" | "rejected"
   /** Undefined until it is started. */
   fiber?: Fiber.Fiber<unknown>
+  /** What has passed, as far as it is in the metrics. */
+  counted: Pick<Connection.Traffic, "received" | "sent">
 }
 
 export interface Serving<R> {
@@ -31,6 +33,8 @@ export interface Serving<R> {
   readonly active: () => number
   /** Suspends until there are no entries. */
   readonly empty: Effect.Effect<void>
+  /** Tells what has passed until now, and what waits. */
+  readonly sample: Effect.Effect<void>
   /** Takes charge of the connection. */
   readonly enter: (connection: Connection.Connection, scope: Scope.Closeable) => Effect.Effect<void, never, R>
   /** From now on a connection stops reading when its handler gets it. */
@@ -38,6 +42,8 @@ export interface Serving<R> {
   /** Who has not come to a handler never will. */
   readonly end: () => void
 }
+
+const nothing = { received: 0, sent: 0 }
 
 const reasonOf = (error: ProxyProtocol.ProxyError | TransportError.ReceiveError): Reason => {
   if (error._tag === "ReceiveError") return "noHeader"
@@ -123,9 +129,32 @@ export const make = <E, R>({ clock, gate, handler, onShed, proxy, tls, watch }: 
     if (entry.phase !== "served") return Effect.void
     return Effect.flatMap(
       connection.closed,
-      (reason) => Effect.map(connection.traffic, (traffic) => watch.closed(connection, reason, now() - began, traffic))
+      (reason) =>
+        Effect.map(connection.traffic, (traffic) => {
+          count(entry, traffic)
+          watch.closed(connection, reason, now() - began, traffic)
+        })
     )
   }
+
+  const count = (entry: Entry, traffic: Connection.Traffic) => {
+    const { counted } = entry
+    watch.passed(traffic.received - counted.received, traffic.sent - counted.sent)
+    entry.counted = traffic
+  }
+
+  const sample = Effect.gen(function*() {
+    let blocked = 0
+    let most = 0
+    for (const entry of entries) {
+      if (entry.phase !== "served") continue
+      const traffic = yield* entry.connection.traffic
+      count(entry, traffic)
+      if (traffic.waiting > 0) blocked++
+      most = Math.max(most, traffic.waiting)
+    }
+    watch.blocked(blocked, most)
+  })
 
   /** With a slot, which is free again when the socket is. What is wrapped around the handler waits with it: as little as can be. */
   const occupy = (entry: Entry, scope: Scope.Closeable, release: Effect.Effect<unknown>) => {
@@ -238,6 +267,7 @@ export const make = <E, R>({ clock, gate, handler, onShed, proxy, tls, watch }: 
     entries,
     active: () => active,
     empty: empty.await,
+    sample,
     close: () => {
       closing = true
     },
@@ -254,7 +284,7 @@ export const make = <E, R>({ clock, gate, handler, onShed, proxy, tls, watch }: 
         if (proxy === undefined && gate.isFull(entries.size)) {
           return Effect.forkDetach(turnAway(connection, scope, "full"))
         }
-        const entry: Entry = { connection, began: now(), phase: "entering" }
+        const entry: Entry = { connection, began: now(), phase: "entering", counted: nothing }
         entries.add(entry)
         empty.closeUnsafe()
         // Detached, so that the end of this server's scope waits for no handler longer than stop does, and

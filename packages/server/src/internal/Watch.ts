@@ -123,6 +123,12 @@ export interface Watch {
   /** Where the platform tells. */
   readonly descriptorsFree: (descriptors: number | undefined) => void
   readonly secured: (millis: number, error?: TransportError.HandshakeError) => void
+  /** Frames that have come. */
+  readonly framed: (frames: number) => void
+  /** Bytes that have passed since the last time. */
+  readonly passed: (received: number, sent: number) => void
+  /** How many connections something waits for, and the most of any. */
+  readonly blocked: (connections: number, most: number) => void
   readonly closed: (
     connection: Connection.Connection,
     reason: ConnectionState.CloseReason,
@@ -156,12 +162,17 @@ export const make = (address: () => Address.Address, isSecured: boolean): Effect
       drainDuration: of(ServerMetrics.drainDuration),
       received: of(io()),
       sent: of(io()),
+      frames: of(ServerMetrics.frames),
+      writeBlocked: of(ServerMetrics.writeBlocked),
+      writeBuffer: of(ServerMetrics.writeBuffer),
       headersPending: of(ServerMetrics.headersPending),
       descriptorsFree: of(ServerMetrics.descriptorsFree)
     }
     const counts: Counts = { accepted: 0, rejected: 0, closed: 0 }
     let state: ServerState = { _tag: "Running" }
     let sequence = 0
+    /** Not in the metric yet. */
+    let frames = 0
     const publish = (happened: Happened) => {
       const event = { ...happened, sequence: ++sequence }
       // What is full slides by the other way alone.
@@ -220,11 +231,22 @@ export const make = (address: () => Address.Address, isSecured: boolean): Effect
         const failed: Attributes = error === undefined ? {} : { "error.type": error.reason._tag }
         metrics.handshakeDuration(failed).update(millis / 1000)
       },
+      framed: (count) => {
+        frames += count
+      },
+      passed: (received, sent) => {
+        if (received > 0) metrics.received(receive).update(received)
+        if (sent > 0) metrics.sent(transmit).update(sent)
+        if (frames > 0) metrics.frames(receive).update(frames)
+        frames = 0
+      },
+      blocked: (connections, most) => {
+        metrics.writeBlocked().update(connections)
+        metrics.writeBuffer().update(most)
+      },
       closed: ({ id, remote }, reason, durationMillis, traffic) => {
         counts.closed++
         metrics.duration(endOf(reason)).update(durationMillis / 1000)
-        metrics.received(receive).update(traffic.received)
-        metrics.sent(transmit).update(traffic.sent)
         publish({ _tag: "Closed", id, client: remote, reason, durationMillis, traffic })
       }
     }

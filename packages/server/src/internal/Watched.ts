@@ -38,6 +38,7 @@ export class Watched extends Delegate.Delegate implements Progress {
   readonly #fiber: Fiber.Fiber<unknown, unknown>
   readonly #opened: number
   readonly #age: Age
+  readonly #onFrames: (frames: number) => void
   #aging: Latch.Latch | undefined
   #retired = false
   #interrupted = false
@@ -70,7 +71,8 @@ export class Watched extends Delegate.Delegate implements Progress {
     limits: Limits,
     fiber: Fiber.Fiber<unknown, unknown>,
     opened: number,
-    age: Age
+    age: Age,
+    onFrames: (frames: number) => void
   ) {
     super(inner)
     this.#limits = limits
@@ -78,11 +80,13 @@ export class Watched extends Delegate.Delegate implements Progress {
     this.#opened = opened
     this.#looked = opened
     this.#age = age
+    this.#onFrames = onFrames
   }
 
   took(frames: number, pending: number): void {
     this.#framed = true
     this.#frames += frames
+    this.#onFrames(frames)
     this.#begun = pending === 0 ? -1 : this.#received - pending
   }
 

@@ -4,19 +4,23 @@ import * as Deadlines from "../Deadlines.ts"
 import type { Handler } from "../Handler.ts"
 import type { Watch } from "./Watch.ts"
 
-/** The server tells of each deadline that passes. */
+/** The server tells of each deadline that passes, and counts the frames. */
 export const underDeadlines = <E, R>(
   options: Deadlines.DeadlineOptions | "unbounded",
   handler: Handler<E, R>,
   watch: Watch
 ): Effect.Effect<Handler<E | Deadlines.DeadlineExceeded, R>, never, Scope.Scope> => {
   if (options === "unbounded") return Effect.succeed(handler)
-  const { onExceeded } = options
+  const { onExceeded, onFrames } = options
   const deadlines = Deadlines.make({
     ...options,
     onExceeded: (error, connection) => {
       watch.exceeded(error, connection)
       onExceeded?.(error, connection)
+    },
+    onFrames: (frames) => {
+      watch.framed(frames)
+      onFrames?.(frames)
     }
   })
   return Effect.map(deadlines, ({ guard }) => guard(handler))

@@ -24,7 +24,7 @@ export const connection: Connection.Connection = {
   shutdownRead: Effect.void,
   close: () => closed,
   abort: closed,
-  traffic: Effect.succeed({ received: 0, sent: 0 }),
+  traffic: Effect.succeed({ received: 0, sent: 0, waiting: 0 }),
   state: Effect.succeed({ _tag: "Closed", reason }),
   closed
 }

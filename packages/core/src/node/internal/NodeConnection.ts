@@ -73,7 +73,7 @@ export class NodeConnection extends Hearer implements Connection, Sweeper.Waitin
   #handshaking: Handshaking | undefined
   #session: Session | undefined
   /** What had gone before TLS. */
-  #plaintext: Traffic | undefined
+  #plaintext: Omit<Traffic, "waiting"> | undefined
   /** While closing. */
   #linger: Linger | undefined
 
@@ -272,8 +272,13 @@ export class NodeConnection extends Hearer implements Connection, Sweeper.Waitin
     return Effect.sync(() => {
       const socket = this.#socket
       const { received, sent } = this.#plaintext ?? { received: 0, sent: 0 }
-      if (this.#hasHandshake()) return { received, sent }
-      return { received: received + socket.bytesRead, sent: sent + socket.bytesWritten - socket.writableLength }
+      if (this.#hasHandshake()) return { received, sent, waiting: 0 }
+      const unsent = socket.writableLength
+      return {
+        received: received + socket.bytesRead,
+        sent: sent + socket.bytesWritten - unsent,
+        waiting: socket.destroyed ? 0 : unsent
+      }
     })
   }
 

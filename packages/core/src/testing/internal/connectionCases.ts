@@ -79,10 +79,28 @@ export const connectionCases = ({ address, large }: Setting): ReadonlyArray<Body
         yield* receive(accepted, 6)
         yield* accepted.send(bytes("bye"))
         yield* receive(dialled, 3)
-        yield* equal("of the dialled end", yield* dialled.traffic, { received: 3, sent: 6 })
-        yield* equal("of the accepted end", yield* accepted.traffic, { received: 6, sent: 3 })
+        yield* equal("of the dialled end", yield* dialled.traffic, { received: 3, sent: 6, waiting: 0 })
+        yield* equal("of the accepted end", yield* accepted.traffic, { received: 6, sent: 3, waiting: 0 })
         yield* Effect.all([dialled.close(), accepted.close()], { concurrency: "unbounded" })
-        yield* equal("after the end", yield* dialled.traffic, { received: 3, sent: 6 })
+        yield* equal("after the end", yield* dialled.traffic, { received: 3, sent: 6, waiting: 0 })
+      }),
+
+    "Connection: traffic says what waits for a peer that does not read": () =>
+      Effect.gen(function*() {
+        const { accepted, dialled } = yield* opened
+        const sending = yield* fork(dialled.send(pattern(large)))
+        yield* settle
+        const { sent, waiting } = yield* dialled.traffic
+        yield* equal("some waits", waiting > 0, true)
+        yield* equal("all of it", sent + waiting, large)
+        yield* receive(accepted, large)
+        yield* Fiber.join(sending)
+        yield* equal("then", yield* dialled.traffic, { received: 0, sent: large, waiting: 0 })
+        const again = yield* fork(Effect.exit(dialled.send(pattern(large))))
+        yield* settle
+        yield* dialled.abort
+        yield* Fiber.join(again)
+        yield* equal("after a reset", (yield* dialled.traffic).waiting, 0)
       }),
 
     "Connection: its life is told, state by state": () =>
