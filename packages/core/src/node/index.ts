@@ -5,6 +5,13 @@
  */
 
 /**
+ * A port that is bound here, and listened on by others: this process keeps it over their ends, and accepts nobody.
+ *
+ * @since 0.1.0
+ */
+export * as BoundPort from "./BoundPort.ts"
+
+/**
  * The transport on node:net.
  *
  * @since 0.1.0

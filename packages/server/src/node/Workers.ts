@@ -33,6 +33,7 @@
  * @since 0.1.0
  */
 import { type Address, InvalidOption, type TransportError } from "@framewire/core"
+import { BoundPort } from "@framewire/core/node"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -44,7 +45,6 @@ import * as Semaphore from "effect/Semaphore"
 import type * as Stream from "effect/Stream"
 import { availableParallelism } from "node:os"
 import * as Crew from "./internal/Crew.ts"
-import { hold } from "./internal/hold.ts"
 import type * as Process from "./internal/Process.ts"
 import type { WorkerError } from "./WorkerError.ts"
 import type { WorkerEvent } from "./WorkerEvent.ts"
@@ -178,12 +178,12 @@ export const make = (
       readyTimeout: options.readyTimeout ?? "30 seconds",
       stopTimeout: options.stopTimeout ?? "30 seconds"
     }
-    const held = yield* Effect.acquireRelease(
-      fd === undefined
-        ? hold(options.address, queues === "each" ? workers : 1, { ipv6Only: options.ipv6Only ?? false })
-        : Effect.succeed({ fdOf: () => fd, address: options.address, isOurs: false, close: () => {} }),
-      ({ close }) => Effect.sync(close)
-    )
+    const held: Crew.Held = fd === undefined
+      ? yield* BoundPort.make(options.address, {
+        sockets: queues === "each" ? workers : 1,
+        ipv6Only: options.ipv6Only ?? false
+      })
+      : { address: options.address, descriptors: [fd], close: undefined }
     const crew = yield* Crew.make(held, settings)
     const slots = Array.from({ length: workers }, (_, index): Slot => ({
       index,

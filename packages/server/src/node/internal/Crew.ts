@@ -1,11 +1,11 @@
 // All processes that there are and were: each is counted once, and its end is told.
+import type { BoundPort } from "@framewire/core/node"
 import * as Effect from "effect/Effect"
 import * as PubSub from "effect/PubSub"
 import * as Stream from "effect/Stream"
 import { Stopping, WorkerError } from "../WorkerError.ts"
 import type { WorkerEvent } from "../WorkerEvent.ts"
 import type { WorkersReport } from "../WorkersReport.ts"
-import type { Held } from "./hold.ts"
 import * as Process from "./Process.ts"
 import { none, withEnd } from "./reports.ts"
 
@@ -22,6 +22,12 @@ export interface Crew {
   readonly retire: (worker: Process.Process) => Effect.Effect<void>
   /** Nobody starts any more, and all retire. To be called once. */
   readonly disband: Effect.Effect<WorkersReport>
+}
+
+/** The port of the workers. */
+export interface Held extends Pick<BoundPort.BoundPort, "address" | "descriptors"> {
+  /** Lets it go; undefined where others have it, too. */
+  readonly close: Effect.Effect<void> | undefined
 }
 
 export const make = (held: Held, options: Process.Options): Effect.Effect<Crew> =>
@@ -65,7 +71,9 @@ export const make = (held: Held, options: Process.Options): Effect.Effect<Crew> 
         retired.add(worker)
         publish({ _tag: "Draining", slot: worker.slot, pid: worker.pid })
         return Effect.andThen(
-          Effect.forkDetach(worker.retire({ last: disbanding && held.isOurs }), { startImmediately: true }),
+          Effect.forkDetach(worker.retire({ last: disbanding && held.close !== undefined }), {
+            startImmediately: true
+          }),
           ended
         )
       })
@@ -73,7 +81,7 @@ export const make = (held: Held, options: Process.Options): Effect.Effect<Crew> 
     const disband = Effect.gen(function*() {
       disbanding = true
       // Now it is the last worker that closes the port: a port that is open while nobody accepts keeps clients waiting.
-      held.close()
+      if (held.close !== undefined) yield* held.close
       yield* Effect.forEach([...alive], retire, { concurrency: "unbounded", discard: true })
       over = true
       publish({ _tag: "Stopped", report })

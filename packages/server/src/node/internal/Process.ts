@@ -1,4 +1,5 @@
 // One worker as its primary has it: from its start to its end, of which nothing is missed.
+import type { BoundPort } from "@framewire/core/node"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -7,7 +8,6 @@ import * as Schema from "effect/Schema"
 import { type ChildProcess, fork } from "node:child_process"
 import type { DrainReport } from "../../DrainReport.ts"
 import { Died, NotReady, NotStarted, WorkerError } from "../WorkerError.ts"
-import type { Held } from "./hold.ts"
 import { FromWorker, Place, ToWorker, variable } from "./messages.ts"
 
 export interface Ended {
@@ -44,7 +44,7 @@ const decode = Schema.decodeUnknownOption(FromWorker)
 /** Runs the program with the descriptor; the end of it is its own, not a scope's. `onEnded` is told first. */
 export const start = (
   slot: number,
-  held: Pick<Held, "address" | "fdOf">,
+  held: Pick<BoundPort.BoundPort, "address" | "descriptors">,
   options: Options,
   onEnded: (process: Process, ended: Ended) => void
 ): Effect.Effect<Process, WorkerError> =>
@@ -53,7 +53,7 @@ export const start = (
       fork(options.entry, [...options.args], {
         execArgv: [...options.execArgv],
         env: { ...options.env, [variable]: Schema.encodeSync(Place)(held.address) },
-        stdio: ["ignore", "inherit", "inherit", held.fdOf(slot), "ipc"]
+        stdio: ["ignore", "inherit", "inherit", held.descriptors[slot % held.descriptors.length], "ipc"]
       }),
     catch: (cause) => new WorkerError({ slot, pid: undefined, reason: new NotStarted({ cause }) })
   }).pipe(Effect.flatMap((child) => follow(slot, child, options, onEnded)))
