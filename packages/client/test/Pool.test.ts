@@ -1,11 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type Client, ClientMetrics, Pool, type RequestError } from "@framewire/client"
 import { MemoryNetwork } from "@framewire/core/testing"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Metric from "effect/Metric"
 import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import type * as Net from "node:net"
 import { bounded, eventually, lines, MemoryServer, RawServer } from "./support/index.ts"
@@ -248,6 +250,16 @@ describe("Pool", () => {
         yield* TestClock.adjust("1 seconds")
       }
       assert.isAbove(bad.log.length, 10)
+    })))
+
+  it.live("closes all of its lines at once: peers that never finish cost one linger, not one each", () =>
+    bounded(Effect.gen(function*() {
+      const server = yield* RawServer.make({ finishes: false })
+      const scope = yield* Scope.make()
+      yield* Scope.provide(Pool.make(lines, server.address, { size: 8, linger: "300 millis" }), scope)
+      yield* eventually(() => server.sockets.length === 8)
+      const [closing] = yield* Effect.timed(Scope.close(scope, Exit.void))
+      assert.isBelow(Duration.toMillis(closing), 1200)
     })))
 
   it.effect("drains all of its lines", () =>

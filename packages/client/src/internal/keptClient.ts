@@ -52,7 +52,8 @@ export const keptClient = <Hello, Agreed, Refusal, Req, Res, Err, P>(
     const { idleTimeout = "Infinity", maxAge = "Infinity", minSize, queue, size } = settings
     const status = yield* Cell.make({ _tag: "Connecting", attempt: 1, failure: undefined })
     const ended = Deferred.makeUnsafe<Ending>()
-    const scope = yield* Scope.fork(yield* Effect.scope)
+    // Each line waits for its peer, and not for the others.
+    const scope = yield* Scope.fork(yield* Effect.scope, "parallel")
     const clock = yield* Clock.Clock
     const name = options.name ?? all.map(Address.format).join()
     const meter = new Meter(clock, yield* Effect.context(), name)
