@@ -220,6 +220,43 @@ describe("Reconnect", () => {
       assert.deepStrictEqual(failures.map(({ _tag }) => _tag), ["SessionError"])
     })))
 
+  it.effect("a session that dies has failed: the line is made anew, and the status says why", () =>
+    inMemory(Effect.gen(function*() {
+      const sessions: Array<Effect.Effect<void>> = [Effect.die("bug"), Effect.interrupt]
+      const server = yield* MemoryServer.make(MemoryServer.echo)
+      const client = yield* Reconnect.make(lines, server.address, {
+        ...spaced,
+        queue: true,
+        session: () => {
+          if (server.connections.length === 3) throw new Error("thrown")
+          return sessions.shift() ?? Effect.void
+        }
+      })
+      const seen = yield* watch(client)
+      const waits = yield* fork(client.request("waits"))
+      for (let n = 0; n < 3; n++) {
+        yield* settle
+        yield* TestClock.adjust(each)
+      }
+      assert.strictEqual(yield* Fiber.join(waits), "waits")
+      const causes = seen.flatMap((it) =>
+        it._tag === "Connecting" && it.failure?._tag === "SessionError" ? [String(it.failure.cause)] : []
+      )
+      assert.deepStrictEqual(causes, ["bug", "Error: All fibers interrupted without error", "Error: thrown"])
+    })))
+
+  it.effect("a schedule that dies ends the client: nobody waits for a line that will not come", () =>
+    inMemory(Effect.gen(function*() {
+      const client = yield* Reconnect.make(lines, nowhere, {
+        schedule: Schedule.modifyDelay(Schedule.forever, () => Effect.die("bug")),
+        queue: true
+      })
+      const waits = yield* fork(failing(client, "waits"))
+      const ending = yield* client.closed
+      assert.strictEqual(ending._tag === "Failed" && ending.error._tag === "SessionError" && ending.error.cause, "bug")
+      assert.strictEqual(yield* Fiber.join(waits), "NotSent LineClosed")
+    })))
+
   it.effect("a session that stands still is given up, and what it asked goes out on no other line", () =>
     inMemory(Effect.gen(function*() {
       const server = yield* MemoryServer.make(MemoryServer.silent)

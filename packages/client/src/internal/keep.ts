@@ -109,9 +109,10 @@ const attempt = <Hello, Agreed, Refusal, Req, Res, Err, P>(
           ticket.isBound = true
           opened.submit(ticket)
         }
-        yield* session(asking<Req, Res, Err>(bound, options)).pipe(
+        // One that dies has failed, too: nobody else would see it.
+        yield* Effect.suspend(() => session(asking<Req, Res, Err>(bound, options))).pipe(
           Effect.timeout(sessionTimeout),
-          Effect.mapError((cause) => new SessionError({ cause }))
+          Effect.catchCause((cause) => Effect.fail(new SessionError({ cause: Cause.squash(cause) })))
         )
       }
       const { ended } = opened

@@ -2,6 +2,7 @@
 import { Address, type Transport } from "@framewire/core"
 import { Protocol } from "@framewire/framing"
 import type * as Arr from "effect/Array"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -135,10 +136,12 @@ export const keptClient = <Hello, Agreed, Refusal, Req, Res, Err, P>(
         limit: maxAge === "Infinity" && idleTimeout === "Infinity" ? undefined : limit,
         scope
       })
-      run(Effect.catch(keeper, (failure) =>
+      run(Effect.catchCause(keeper, (cause) =>
         Effect.sync(() => {
           dialled(false)
-          if (--kept === 0) close(endingOf(failure), new LineClosed({ by: "self" }))
+          const failure = cause.reasons.find(Cause.isFailReason)?.error
+          const reason = endingOf(failure ?? new SessionError({ cause: Cause.squash(cause) }))
+          if (--kept === 0) close(reason, new LineClosed({ by: "self" }))
         })))
     }
     board.onWaiting = () => {
