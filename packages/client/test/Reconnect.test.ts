@@ -6,6 +6,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
@@ -285,6 +286,24 @@ describe("Reconnect", () => {
       const wrong = yield* Reconnect.make(lines, { host: "a", port: 70_000 })
       assert.strictEqual((yield* wrong.closed)._tag, "Failed")
       assert.deepStrictEqual((yield* Stream.runCollect(wrong.status)).map(({ _tag }) => _tag), ["Closed"])
+    })))
+
+  it.effect("a drain that nobody waits for any more goes on, and ends the client", () =>
+    inMemory(Effect.gen(function*() {
+      const server = yield* MemoryServer.make(MemoryServer.silent)
+      const client = yield* Reconnect.make(lines, server.address, { drainTimeout: "5 seconds" })
+      yield* settle
+      const waits = yield* fork(failing(client, "a"))
+      yield* settle
+      const draining = yield* fork(Effect.timeoutOption(client.drain, "1 seconds"))
+      yield* settle
+      yield* TestClock.adjust("1 seconds")
+      assert.isTrue(Option.isNone(yield* Fiber.join(draining)))
+      yield* TestClock.adjust("10 seconds")
+      yield* settle
+      assert.strictEqual(yield* Fiber.join(waits), "MaybeSent LineClosed")
+      assert.strictEqual((yield* client.closed)._tag, "Graceful")
+      yield* client.drain
     })))
 
   it.effect("the scope ends it, and everything that waits", () =>

@@ -54,7 +54,8 @@ export const keptClient = <Hello, Agreed, Refusal, Req, Res, Err, P>(
     const status = yield* Cell.make({ _tag: "Connecting", attempt: 1, failure: undefined })
     const ended = Deferred.makeUnsafe<Ending>()
     // Each line waits for its peer, and not for the others.
-    const scope = yield* Scope.fork(yield* Effect.scope, "parallel")
+    const parent = yield* Effect.scope
+    const scope = yield* Scope.fork(parent, "parallel")
     const clock = yield* Clock.Clock
     const name = options.name ?? all.map(Address.format).join()
     const meter = new Meter(clock, yield* Effect.context(), name)
@@ -154,17 +155,25 @@ export const keptClient = <Hello, Agreed, Refusal, Req, Res, Err, P>(
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => close({ _tag: "Graceful", initiator: "self" }, new LineClosed({ by: "self" })))
     )
+    // It goes on though nobody waits for it any more: what it has begun cannot be taken back.
+    let isDraining = false
+    const drain = Effect.gen(function*() {
+      status.set({ _tag: "Draining" })
+      board.close(new LineDraining())
+      const lines = [...board.lines, ...board.leaving]
+      yield* FiberSet.clear(keepers)
+      for (const line of lines) line.drain()
+      yield* Effect.forEach(lines, (line) => line.connection.closed, { concurrency: "unbounded" })
+      close({ _tag: "Graceful", initiator: "self" }, new LineDraining())
+    })
     return {
       ...traced<Req, Res, Err>((ticket) => board.submit(ticket), options),
       status: status.changes,
-      drain: Effect.gen(function*() {
-        status.set({ _tag: "Draining" })
-        board.close(new LineDraining())
-        const lines = [...board.lines, ...board.leaving]
-        yield* FiberSet.clear(keepers)
-        for (const line of lines) line.drain()
-        yield* Effect.forEach(lines, (line) => line.connection.closed, { concurrency: "unbounded" })
-        close({ _tag: "Graceful", initiator: "self" }, new LineDraining())
+      drain: Effect.suspend(() => {
+        const drained = Effect.asVoid(Deferred.await(ended))
+        if (isDraining) return drained
+        isDraining = true
+        return Effect.andThen(Effect.forkIn(drain, parent, { startImmediately: true }), drained)
       }),
       closed: Deferred.await(ended)
     }
