@@ -288,6 +288,26 @@ describe("Reconnect", () => {
       assert.deepStrictEqual((yield* Stream.runCollect(wrong.status)).map(({ _tag }) => _tag), ["Closed"])
     })))
 
+  it.effect("says that there is no line as soon as there is none, not when the next attempt begins", () =>
+    inMemory(Effect.gen(function*() {
+      const server = yield* MemoryServer.make(MemoryServer.echo)
+      const client = yield* Reconnect.make(lines, server.address, spaced)
+      const seen = yield* watch(client)
+      yield* settle
+      yield* server.stop
+      yield* settle
+      const said = () =>
+        seen.map((it) => it._tag === "Connecting" ? `${it._tag} ${it.attempt} ${it.failure?._tag}` : it._tag)
+      const lost = ["Ready", "Connecting 1 ReceiveError"]
+      assert.deepStrictEqual(said(), lost)
+      yield* TestClock.adjust(each)
+      yield* settle
+      assert.deepStrictEqual(said(), lost)
+      yield* TestClock.adjust(each)
+      yield* settle
+      assert.deepStrictEqual(said(), [...lost, "Connecting 2 ConnectError"])
+    })))
+
   it.effect("a drain that nobody waits for any more goes on, and ends the client", () =>
     inMemory(Effect.gen(function*() {
       const server = yield* MemoryServer.make(MemoryServer.silent)

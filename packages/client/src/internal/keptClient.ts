@@ -80,6 +80,12 @@ export const keptClient = <Hello, Agreed, Refusal, Req, Res, Err, P>(
       Deferred.doneUnsafe(ended, Exit.succeed(reason))
     }
 
+    /** To be said when the last line is lost, and again by what is tried then, unless that is the same. */
+    const absent = (attempt: number, failure: DialError | RequestFailure | undefined) => {
+      const said = status.get()
+      const isSaid = said._tag === "Connecting" && said.attempt === attempt && said.failure === failure
+      if (board.lines.size === 0 && !isSaid) status.set({ _tag: "Connecting", attempt, failure })
+    }
     const keepers = yield* FiberSet.make()
     const run = yield* FiberSet.runtime(keepers)<Transport.Transport>()
     const notBefore = new Map<Address.Address, number>()
@@ -128,8 +134,9 @@ export const keptClient = <Hello, Agreed, Refusal, Req, Res, Err, P>(
         isWanted: () => isWanted,
         connecting: (attempt, failure) => {
           dialled(true)
-          if (board.lines.size === 0) status.set({ _tag: "Connecting", attempt, failure })
+          absent(attempt, failure)
         },
+        lost: (failure) => absent(1, failure),
         up: (line) => {
           dialled(false)
           if (board.lines.size === 1) status.set({ _tag: "Ready", remote: line.connection.remote })
