@@ -200,7 +200,10 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
       Effect.andThen(Effect.asVoid(this.connection.close())),
       // Of this line, and of none whose handler may have opened it.
       Effect.provideService(Progress.Progress, {
-        took: () => undefined,
+        // A part of a frame is a word of the peer, too.
+        took: (frames) => {
+          if (frames === 0) this.timeouts.hear()
+        },
         working: 0
       })
     )

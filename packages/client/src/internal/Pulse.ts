@@ -7,7 +7,7 @@ export class Pulse {
   readonly #misses: number
   /** Asks the peer to speak. */
   readonly #ping: () => void
-  /** When the last frame came. */
+  /** When something came last. */
   #heard: number
   /** Since then. */
   #pings = 0
