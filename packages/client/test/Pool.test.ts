@@ -211,6 +211,17 @@ describe("Pool", () => {
       assert.deepStrictEqual(server.log.filter((it) => it === "ping"), ["ping"])
     })))
 
+  it.live("a line that always has to answer a ping before is asked once for each request", () =>
+    bounded(Effect.gen(function*() {
+      const server = yield* RawServer.make({ onLine: (line, socket) => socket.write(`${line}\n`) })
+      const client = yield* Pool.make(lines, server.address, { size: 1, checkAfter: 0, heartbeat: { ping: "PING" } })
+      for (const it of ["a", "b"]) {
+        assert.strictEqual(yield* client.request(it), it)
+        yield* Effect.sleep("5 millis")
+      }
+      assert.isBelow(server.lines().length, 20)
+    })))
+
   it.effect("an endpoint that fails again and again is left alone for a while, the only one never", () =>
     inMemory(Effect.gen(function*() {
       const good = yield* MemoryServer.make(
