@@ -222,6 +222,18 @@ describe("Pool", () => {
       assert.isBelow(server.lines().length, 20)
     })))
 
+  it.live("a line that may not be idle at all is drained when it is, and looked at now and then", () =>
+    bounded(Effect.gen(function*() {
+      const server = yield* RawServer.make({
+        onLine: (line, socket) => void setTimeout(() => socket.write(`${line}\n`), 300)
+      })
+      const client = yield* Pool.make(lines, server.address, { minSize: 0, idleTimeout: 0 })
+      const before = process.cpuUsage()
+      assert.strictEqual(yield* client.request("a"), "a")
+      assert.isBelow(process.cpuUsage(before).user, 150_000)
+      yield* eventually(() => server.sockets[0]?.readableEnded === true)
+    })))
+
   it.effect("an endpoint that fails again and again is left alone for a while, the only one never", () =>
     inMemory(Effect.gen(function*() {
       const good = yield* MemoryServer.make(

@@ -25,6 +25,9 @@ import type * as Pushes from "./Pushes.ts"
 import { Switchboard } from "./Switchboard.ts"
 import { traced } from "./traced.ts"
 
+/** A line that may not be idle at all is looked at this often. */
+const idleLook = Duration.millis(10)
+
 /** How the lines are kept. */
 export interface KeptOptions {
   readonly schedule: Schedule.Schedule<unknown, DialError | RequestFailure>
@@ -107,7 +110,8 @@ export const keptClient = <Hello, Agreed, Refusal, Req, Res, Err, P>(
           // Lines that were made together do not end together.
           const jitter = yield* Random.nextBetween(0.8, 1)
           const old = Effect.sleep(Duration.times(Duration.fromInputUnsafe(maxAge), jitter))
-          const idle = Effect.sleep(Duration.times(Duration.fromInputUnsafe(idleTimeout), jitter)).pipe(
+          const look = Duration.max(Duration.times(Duration.fromInputUnsafe(idleTimeout), jitter), idleLook)
+          const idle = Effect.sleep(look).pipe(
             Effect.map(() =>
               line.load === 0 && kept > minSize && line.idleMillis >= jitter * Duration.toMillis(idleTimeout)
             ),
