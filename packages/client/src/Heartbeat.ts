@@ -13,7 +13,8 @@ import { type Connection, InvalidOption } from "@framewire/core"
 import * as Duration from "effect/Duration"
 
 /**
- * Asks when the peer has said nothing for a while. Whatever it says counts: an answer, a push, a part of one, the answer of the ping.
+ * Asks when the peer has said nothing for a while. Whatever it says counts: an answer, a push, a part of one, the answer of
+ * the ping.
  *
  * **Contract**: a peer from which nothing comes any more is found `interval` x `misses` after its last byte.
  *
@@ -26,7 +27,7 @@ import * as Duration from "effect/Duration"
 export interface Heartbeat<out Req> {
   /** A request that does nothing; its answer, of whatever kind, is dropped. */
   readonly ping: Req
-  /** How long the peer may say nothing before it is asked. Default 25 s. */
+  /** How long the peer may say nothing before it is asked: more than 0. Default 25 s. */
   readonly interval?: Duration.Input
   /** So many intervals without a byte are the end. Default 2, at least 2. */
   readonly misses?: number

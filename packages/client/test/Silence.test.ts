@@ -2,8 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { Client, type RequestError } from "@framewire/client"
 import { MemoryNetwork } from "@framewire/core/testing"
 import { Lines, Protocol } from "@framewire/framing"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
@@ -196,5 +198,15 @@ describe("a heartbeat", () => {
         yield* settle
       }
       assert.strictEqual(yield* Fiber.join(asked), "012345678")
+    })))
+
+  it.effect("has to leave some time between its pings", () =>
+    inMemory(Effect.gen(function*() {
+      const none = { ping: "ping", interval: "0 seconds" } as const
+      const exit = yield* Effect.exit(Client.connect(lines, { host: "server", port: 7 }, { heartbeat: none }))
+      assert.match(
+        Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "",
+        /heartbeat.interval is 0 seconds, allowed is a duration of more than 0/
+      )
     })))
 })
