@@ -2,7 +2,7 @@
  * How a client finds out that its peer is gone, or stands still, without being told.
  *
  * ```text
- * last frame        interval          2 x interval
+ * last byte         interval          2 x interval
  * |-----------------|-----------------|
  *                   ping              still nothing: HeartbeatMissed, and the connection is reset      (2 misses)
  * ```
@@ -13,9 +13,10 @@ import { type Connection, InvalidOption } from "@framewire/core"
 import * as Duration from "effect/Duration"
 
 /**
- * Asks when the peer has said nothing for a while. Whatever it says counts: an answer, a push, the answer of the ping.
+ * Asks when the peer has said nothing for a while. Whatever it says counts: an answer, a push, a part of one, the answer of
+ * the ping.
  *
- * **Contract**: a peer from which nothing comes any more is found `interval` x `misses` after its last frame.
+ * **Contract**: a peer from which nothing comes any more is found `interval` x `misses` after its last byte.
  *
  * **Limits**: where answers come in order, that of the ping is behind those of the requests before it: choose more than the
  * slowest of them takes.
@@ -26,9 +27,9 @@ import * as Duration from "effect/Duration"
 export interface Heartbeat<out Req> {
   /** A request that does nothing; its answer, of whatever kind, is dropped. */
   readonly ping: Req
-  /** How long the peer may say nothing before it is asked. Default 25 s. */
+  /** How long the peer may say nothing before it is asked: more than 0. Default 25 s. */
   readonly interval?: Duration.Input
-  /** So many intervals without a frame are the end. Default 2, at least 2. */
+  /** So many intervals without a byte are the end. Default 2, at least 2. */
   readonly misses?: number
 }
 

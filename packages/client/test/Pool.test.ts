@@ -1,11 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type Client, ClientMetrics, Pool, type RequestError } from "@framewire/client"
 import { MemoryNetwork } from "@framewire/core/testing"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Metric from "effect/Metric"
 import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import type * as Net from "node:net"
 import { bounded, eventually, lines, MemoryServer, RawServer } from "./support/index.ts"
@@ -209,6 +211,29 @@ describe("Pool", () => {
       assert.deepStrictEqual(server.log.filter((it) => it === "ping"), ["ping"])
     })))
 
+  it.live("a line that always has to answer a ping before is asked once for each request", () =>
+    bounded(Effect.gen(function*() {
+      const server = yield* RawServer.make({ onLine: (line, socket) => socket.write(`${line}\n`) })
+      const client = yield* Pool.make(lines, server.address, { size: 1, checkAfter: 0, heartbeat: { ping: "PING" } })
+      for (const it of ["a", "b"]) {
+        assert.strictEqual(yield* client.request(it), it)
+        yield* Effect.sleep("5 millis")
+      }
+      assert.isBelow(server.lines().length, 20)
+    })))
+
+  it.live("a line that may not be idle at all is drained when it is, and looked at now and then", () =>
+    bounded(Effect.gen(function*() {
+      const server = yield* RawServer.make({
+        onLine: (line, socket) => void setTimeout(() => socket.write(`${line}\n`), 300)
+      })
+      const client = yield* Pool.make(lines, server.address, { minSize: 0, idleTimeout: 0 })
+      const before = process.cpuUsage()
+      assert.strictEqual(yield* client.request("a"), "a")
+      assert.isBelow(process.cpuUsage(before).user, 150_000)
+      yield* eventually(() => server.sockets[0]?.readableEnded === true)
+    })))
+
   it.effect("an endpoint that fails again and again is left alone for a while, the only one never", () =>
     inMemory(Effect.gen(function*() {
       const good = yield* MemoryServer.make(
@@ -248,6 +273,16 @@ describe("Pool", () => {
         yield* TestClock.adjust("1 seconds")
       }
       assert.isAbove(bad.log.length, 10)
+    })))
+
+  it.live("closes all of its lines at once: peers that never finish cost one linger, not one each", () =>
+    bounded(Effect.gen(function*() {
+      const server = yield* RawServer.make({ finishes: false })
+      const scope = yield* Scope.make()
+      yield* Scope.provide(Pool.make(lines, server.address, { size: 8, linger: "300 millis" }), scope)
+      yield* eventually(() => server.sockets.length === 8)
+      const [closing] = yield* Effect.timed(Scope.close(scope, Exit.void))
+      assert.isBelow(Duration.toMillis(closing), 1200)
     })))
 
   it.effect("drains all of its lines", () =>

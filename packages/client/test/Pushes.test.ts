@@ -124,6 +124,46 @@ describe("pushes", () => {
       { buffer: 256 }
     ))
 
+  it.effect("that are taken one by one all the time are never too many, however long each takes", () =>
+    inMemory(
+      Effect.gen(function*() {
+        const { server } = yield* flooding
+        const client = yield* Client.connect(protocol, server.address, {
+          maxPushes: 20,
+          requestTimeout: "10 seconds",
+          heartbeat: { ping: "ping", interval: "1 seconds" }
+        })
+        let taken = 0
+        yield* fork(Stream.runForEach(client.pushes, () =>
+          Effect.andThen(
+            Effect.sync(() => taken++),
+            Effect.sleep("4 seconds")
+          )))
+        yield* client.send("flood")
+        for (let n = 0; n < 100; n++) {
+          yield* TestClock.adjust("4 seconds")
+          yield* settle
+        }
+        assert.strictEqual(taken, 100)
+      }),
+      { buffer: 256 }
+    ))
+
+  it.effect("that a consumer leaves behind are there for the next one, and for those beside it", () =>
+    inMemory(
+      Effect.gen(function*() {
+        const { server } = yield* flooding
+        const client = yield* Client.connect(protocol, server.address, { maxPushes: count })
+        yield* client.request("flood")
+        assert.deepStrictEqual(yield* Stream.runCollect(Stream.take(client.pushes, 3)), [0, 1, 2])
+        const never = yield* Latch.make(false)
+        const busy = yield* fork(Stream.runForEach(client.pushes, () => never.await))
+        assert.deepStrictEqual(yield* Stream.runCollect(Stream.take(client.pushes, 2)), [4, 5])
+        yield* Fiber.interrupt(busy)
+        assert.deepStrictEqual(yield* Stream.runCollect(Stream.take(client.pushes, 2)), [6, 7])
+      })
+    ))
+
   it.effect("whose consumer leaves do not hold up the line, and end it once there are too many", () =>
     inMemory(
       Effect.gen(function*() {

@@ -6,6 +6,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
@@ -220,6 +221,43 @@ describe("Reconnect", () => {
       assert.deepStrictEqual(failures.map(({ _tag }) => _tag), ["SessionError"])
     })))
 
+  it.effect("a session that dies has failed: the line is made anew, and the status says why", () =>
+    inMemory(Effect.gen(function*() {
+      const sessions: Array<Effect.Effect<void>> = [Effect.die("bug"), Effect.interrupt]
+      const server = yield* MemoryServer.make(MemoryServer.echo)
+      const client = yield* Reconnect.make(lines, server.address, {
+        ...spaced,
+        queue: true,
+        session: () => {
+          if (server.connections.length === 3) throw new Error("thrown")
+          return sessions.shift() ?? Effect.void
+        }
+      })
+      const seen = yield* watch(client)
+      const waits = yield* fork(client.request("waits"))
+      for (let n = 0; n < 3; n++) {
+        yield* settle
+        yield* TestClock.adjust(each)
+      }
+      assert.strictEqual(yield* Fiber.join(waits), "waits")
+      const causes = seen.flatMap((it) =>
+        it._tag === "Connecting" && it.failure?._tag === "SessionError" ? [String(it.failure.cause)] : []
+      )
+      assert.deepStrictEqual(causes, ["bug", "Error: All fibers interrupted without error", "Error: thrown"])
+    })))
+
+  it.effect("a schedule that dies ends the client: nobody waits for a line that will not come", () =>
+    inMemory(Effect.gen(function*() {
+      const client = yield* Reconnect.make(lines, nowhere, {
+        schedule: Schedule.modifyDelay(Schedule.forever, () => Effect.die("bug")),
+        queue: true
+      })
+      const waits = yield* fork(failing(client, "waits"))
+      const ending = yield* client.closed
+      assert.strictEqual(ending._tag === "Failed" && ending.error._tag === "SessionError" && ending.error.cause, "bug")
+      assert.strictEqual(yield* Fiber.join(waits), "NotSent LineClosed")
+    })))
+
   it.effect("a session that stands still is given up, and what it asked goes out on no other line", () =>
     inMemory(Effect.gen(function*() {
       const server = yield* MemoryServer.make(MemoryServer.silent)
@@ -248,6 +286,44 @@ describe("Reconnect", () => {
       const wrong = yield* Reconnect.make(lines, { host: "a", port: 70_000 })
       assert.strictEqual((yield* wrong.closed)._tag, "Failed")
       assert.deepStrictEqual((yield* Stream.runCollect(wrong.status)).map(({ _tag }) => _tag), ["Closed"])
+    })))
+
+  it.effect("says that there is no line as soon as there is none, not when the next attempt begins", () =>
+    inMemory(Effect.gen(function*() {
+      const server = yield* MemoryServer.make(MemoryServer.echo)
+      const client = yield* Reconnect.make(lines, server.address, spaced)
+      const seen = yield* watch(client)
+      yield* settle
+      yield* server.stop
+      yield* settle
+      const said = () =>
+        seen.map((it) => it._tag === "Connecting" ? `${it._tag} ${it.attempt} ${it.failure?._tag}` : it._tag)
+      const lost = ["Ready", "Connecting 1 ReceiveError"]
+      assert.deepStrictEqual(said(), lost)
+      yield* TestClock.adjust(each)
+      yield* settle
+      assert.deepStrictEqual(said(), lost)
+      yield* TestClock.adjust(each)
+      yield* settle
+      assert.deepStrictEqual(said(), [...lost, "Connecting 2 ConnectError"])
+    })))
+
+  it.effect("a drain that nobody waits for any more goes on, and ends the client", () =>
+    inMemory(Effect.gen(function*() {
+      const server = yield* MemoryServer.make(MemoryServer.silent)
+      const client = yield* Reconnect.make(lines, server.address, { drainTimeout: "5 seconds" })
+      yield* settle
+      const waits = yield* fork(failing(client, "a"))
+      yield* settle
+      const draining = yield* fork(Effect.timeoutOption(client.drain, "1 seconds"))
+      yield* settle
+      yield* TestClock.adjust("1 seconds")
+      assert.isTrue(Option.isNone(yield* Fiber.join(draining)))
+      yield* TestClock.adjust("10 seconds")
+      yield* settle
+      assert.strictEqual(yield* Fiber.join(waits), "MaybeSent LineClosed")
+      assert.strictEqual((yield* client.closed)._tag, "Graceful")
+      yield* client.drain
     })))
 
   it.effect("the scope ends it, and everything that waits", () =>

@@ -2,8 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { Client, type RequestError } from "@framewire/client"
 import { MemoryNetwork } from "@framewire/core/testing"
 import { Lines, Protocol } from "@framewire/framing"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
@@ -118,7 +120,7 @@ describe("a request without an answer", () => {
 describe("a heartbeat", () => {
   const heartbeat = { ping: "ping", interval: "10 seconds", misses: 3 } as const
 
-  it.effect("finds a peer that is gone interval x misses after its last frame, and not before", () =>
+  it.effect("finds a peer that is gone interval x misses after its last byte, and not before", () =>
     inMemory(Effect.gen(function*() {
       const network = yield* MemoryNetwork.MemoryNetwork
       const server = yield* MemoryServer.make(MemoryServer.echo)
@@ -174,5 +176,37 @@ describe("a heartbeat", () => {
         yield* settle
       }
       assert.isUndefined(asked.pollUnsafe())
+    })))
+
+  it.effect("a part of a frame counts: what takes long to come is not silence", () =>
+    inMemory(Effect.gen(function*() {
+      const server = yield* MemoryServer.make((line, _say, connection) =>
+        line === "ping" ? Effect.void : Effect.forEach(
+          Array.from("012345678\n"),
+          (it) => Effect.andThen(Effect.sleep("20 seconds"), Effect.ignore(connection.send(Buffer.from(it)))),
+          { discard: true }
+        )
+      )
+      const client = yield* Client.connect(lines, server.address, {
+        heartbeat,
+        requestTimeout: "Infinity",
+        frameTimeout: "Infinity"
+      })
+      const asked = yield* fork(client.request("long"))
+      for (let n = 0; n < 40; n++) {
+        yield* TestClock.adjust("5 seconds")
+        yield* settle
+      }
+      assert.strictEqual(yield* Fiber.join(asked), "012345678")
+    })))
+
+  it.effect("has to leave some time between its pings", () =>
+    inMemory(Effect.gen(function*() {
+      const none = { ping: "ping", interval: "0 seconds" } as const
+      const exit = yield* Effect.exit(Client.connect(lines, { host: "server", port: 7 }, { heartbeat: none }))
+      assert.match(
+        Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "",
+        /heartbeat.interval is 0 seconds, allowed is a duration of more than 0/
+      )
     })))
 })

@@ -239,6 +239,22 @@ describe("a stream that is not taken", () => {
       { buffer: 256 }
     ))
 
+  it.effect("one by one all the time does not fail, however long each takes", () =>
+    inMemory(
+      Effect.gen(function*() {
+        const all = [...range(200), "."]
+        const server = yield* MemoryServer.make((line, say) => say(...answers(said(line).id, ...all)))
+        const client = yield* Client.connect(byId, server.address, { requestTimeout: "10 seconds", maxStreamed: 20 })
+        const slow = Stream.tap(client.requestStream("rows"), () => Effect.sleep("4 seconds"))
+        const taking = yield* fork(collected(slow))
+        for (let n = 0; n <= all.length; n++) {
+          yield* TestClock.adjust("4 seconds")
+          yield* settle
+        }
+        assert.deepStrictEqual(yield* Fiber.join(taking), [all, undefined])
+      })
+    ))
+
   it.effect("a server that stops in the middle is waited for from its last answer on", () =>
     inMemory(Effect.gen(function*() {
       const server = yield* MemoryServer.make((line, say) => {

@@ -1,6 +1,6 @@
 // One connection and its requests. The hot path is plain calls: a request is one ticket, a turn of requests one write.
 import type { Connection } from "@framewire/core"
-import type { Framed, FramingError, Protocol } from "@framewire/framing"
+import { type Framed, type FramingError, Progress, type Protocol } from "@framewire/framing"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -197,7 +197,15 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
       // A codec that throws is a defect of those who wait: nobody else would see it.
       Effect.catchDefect((defect) => Effect.sync(() => this.end(new LineClosed({ by: "self" }), Exit.die(defect)))),
       // Either way the line is of no more use, and the other end may know.
-      Effect.andThen(Effect.asVoid(this.connection.close()))
+      Effect.andThen(Effect.asVoid(this.connection.close())),
+      // Of this line, and of none whose handler may have opened it.
+      Effect.provideService(Progress.Progress, {
+        // A part of a frame is a word of the peer, too.
+        took: (frames) => {
+          if (frames === 0) this.timeouts.hear()
+        },
+        working: 0
+      })
     )
   }
 

@@ -7,7 +7,7 @@ export class Pulse {
   readonly #misses: number
   /** Asks the peer to speak. */
   readonly #ping: () => void
-  /** When the last frame came. */
+  /** When something came last. */
   #heard: number
   /** Since then. */
   #pings = 0
@@ -33,7 +33,8 @@ export class Pulse {
   /** Whether it has spoken for so long; if not, it is asked, and false until it has answered. */
   lives(now: number, millis: number, isBusy: boolean): boolean {
     if (this.#isChecking) return false
-    if (isBusy || now - this.#heard < millis) return true
+    // Of 0, too: what it has said just now is enough.
+    if (isBusy || now - this.#heard <= millis) return true
     this.#isChecking = true
     this.#ping()
     return false

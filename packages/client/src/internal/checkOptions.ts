@@ -1,5 +1,6 @@
 /** What the options of a client may be; what a connection has of its own is looked at there. */
 import { InvalidOption, Transport } from "@framewire/core"
+import * as Duration from "effect/Duration"
 import type { ClientOptions } from "../Client.ts"
 import type { PoolOptions } from "../Pool.ts"
 import type { Queue, ReconnectOptions } from "../Reconnect.ts"
@@ -13,6 +14,15 @@ export const checkClient = <Req, P>(options: ClientOptions<Req, P>): void => {
   check({ maxInFlight, maxPushes, maxStreamed }, { maxInFlight: whole(1), maxPushes: whole(1), maxStreamed: whole(1) })
   check({ requestTimeout, drainTimeout }, { requestTimeout: duration, drainTimeout: duration })
   check(heartbeat, { interval: duration, misses: whole(1) }, "heartbeat.")
+  const interval = heartbeat?.interval
+  // No time is as often as can be.
+  if (interval !== undefined && Duration.toMillis(Duration.fromInputUnsafe(interval)) === 0) {
+    throw new InvalidOption.InvalidOption({
+      option: "heartbeat.interval",
+      value: interval,
+      allowed: "a duration of more than 0"
+    })
+  }
 }
 
 const checkQueue = (queue: Queue | undefined): void =>

@@ -2,3 +2,4 @@
 
 export const requestTimeout = "30 seconds"
 export const maxPushes = 1024
+export const frameTimeout = "30 seconds"

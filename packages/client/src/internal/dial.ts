@@ -1,10 +1,11 @@
 // Connects, and says what comes before requests: the PROXY header, the TLS handshake, the greeting.
 import { type Address, type Connection, Transport, TransportError, TransportReason } from "@framewire/core"
-import { Codec, Framed, Greeting, Protocol, ProxyHeader } from "@framewire/framing"
+import { Codec, Framed, Greeting, Progress, Protocol, ProxyHeader } from "@framewire/framing"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type { ClientOptions, Spoken } from "../Client.ts"
+import * as defaults from "./defaults.ts"
 import * as Line from "./Line.ts"
 import type { Owner } from "./Owner.ts"
 
@@ -30,6 +31,9 @@ const forward = (
     return connection
   })
 
+/** Where a handler connects, who hears of the progress hears of the handler's own connection. */
+const nobody: Progress.Progress = { took: () => undefined, working: 0 }
+
 export const dial = <Hello, Agreed, Refusal, Req, Res, Err, P>(
   spoken: Spoken<Hello, Agreed, Refusal, Req, Res, Err, P>,
   address: Address.Address,
@@ -40,7 +44,9 @@ export const dial = <Hello, Agreed, Refusal, Req, Res, Err, P>(
   TransportError.ConnectError | TransportError.HandshakeError | Refusal | Greeting.GreetingError,
   Transport.Transport | Scope.Scope
 > => {
-  const { proxyHeader } = options
+  const { frameTimeout = defaults.frameTimeout, proxyHeader } = options
+  // Said, for it is for ever where somebody hears of the progress.
+  const timed = { ...options, frameTimeout }
   const connecting = proxyHeader === undefined
     ? Transport.connect(address, options)
     : forward(address, proxyHeader, options)
@@ -48,11 +54,14 @@ export const dial = <Hello, Agreed, Refusal, Req, Res, Err, P>(
     if ("speak" in spoken) {
       return Effect.flatMap(
         // Nobody waits for this connection any more, and the scope may be a long one.
-        Effect.onError(Greeting.greet(spoken, connection, options), () => connection.close({ linger: 0 })),
+        Greeting.greet(spoken, connection, timed).pipe(
+          Effect.onError(() => connection.close({ linger: 0 })),
+          Effect.provideService(Progress.Progress, nobody)
+        ),
         ({ exchange, framed }) => Line.open(framed, exchange, options, owner)
       )
     }
     const exchange = "answers" in spoken ? spoken : Protocol.toExchange<Req, Res, Err, P>(spoken)
-    return Line.open(Framed.make(connection, exchange.client, options), exchange, options, owner)
+    return Line.open(Framed.make(connection, exchange.client, timed), exchange, options, owner)
   })
 }

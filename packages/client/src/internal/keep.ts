@@ -36,6 +36,8 @@ export interface Keeping<Hello, Agreed, Refusal, Req, Res, Err, P> {
   /** When endpoints that asked to be left alone may be tried again. */
   readonly notBefore: Map<Address.Address, number>
   readonly connecting: (attempt: number, failure: DialError | RequestFailure | undefined) => void
+  /** A line is over, or takes no more. */
+  readonly lost: (failure: RequestFailure | undefined) => void
   readonly up: (line: Line<Req, Res, Err, P>) => void
   /** Runs while a line takes requests. */
   readonly limit: ((line: Line<Req, Res, Err, P>) => Effect.Effect<void>) | undefined
@@ -109,9 +111,10 @@ const attempt = <Hello, Agreed, Refusal, Req, Res, Err, P>(
           ticket.isBound = true
           opened.submit(ticket)
         }
-        yield* session(asking<Req, Res, Err>(bound, options)).pipe(
+        // One that dies has failed, too: nobody else would see it.
+        yield* Effect.suspend(() => session(asking<Req, Res, Err>(bound, options))).pipe(
           Effect.timeout(sessionTimeout),
-          Effect.mapError((cause) => new SessionError({ cause }))
+          Effect.catchCause((cause) => Effect.fail(new SessionError({ cause: Cause.squash(cause) })))
         )
       }
       const { ended } = opened
@@ -173,7 +176,9 @@ export const keep = <Hello, Agreed, Refusal, Req, Res, Err, P>(
       }
       if (over !== undefined) {
         const since = yield* Clock.currentTimeMillis
-        failure = yield* over
+        const reason = yield* over
+        keeping.lost(reason)
+        failure = reason
         if (!keeping.isWanted()) return
         attempts = 1
         // A server that accepts and closes at once is not one that has come back.

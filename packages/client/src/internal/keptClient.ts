@@ -2,6 +2,7 @@
 import { Address, type Transport } from "@framewire/core"
 import { Protocol } from "@framewire/framing"
 import type * as Arr from "effect/Array"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -23,6 +24,9 @@ import { Meter } from "./Meter.ts"
 import type * as Pushes from "./Pushes.ts"
 import { Switchboard } from "./Switchboard.ts"
 import { traced } from "./traced.ts"
+
+/** A line that may not be idle at all is looked at this often. */
+const idleLook = Duration.millis(10)
 
 /** How the lines are kept. */
 export interface KeptOptions {
@@ -52,7 +56,9 @@ export const keptClient = <Hello, Agreed, Refusal, Req, Res, Err, P>(
     const { idleTimeout = "Infinity", maxAge = "Infinity", minSize, queue, size } = settings
     const status = yield* Cell.make({ _tag: "Connecting", attempt: 1, failure: undefined })
     const ended = Deferred.makeUnsafe<Ending>()
-    const scope = yield* Scope.fork(yield* Effect.scope)
+    // Each line waits for its peer, and not for the others.
+    const parent = yield* Effect.scope
+    const scope = yield* Scope.fork(parent, "parallel")
     const clock = yield* Clock.Clock
     const name = options.name ?? all.map(Address.format).join()
     const meter = new Meter(clock, yield* Effect.context(), name)
@@ -77,6 +83,12 @@ export const keptClient = <Hello, Agreed, Refusal, Req, Res, Err, P>(
       Deferred.doneUnsafe(ended, Exit.succeed(reason))
     }
 
+    /** To be said when the last line is lost, and again by what is tried then, unless that is the same. */
+    const absent = (attempt: number, failure: DialError | RequestFailure | undefined) => {
+      const said = status.get()
+      const isSaid = said._tag === "Connecting" && said.attempt === attempt && said.failure === failure
+      if (board.lines.size === 0 && !isSaid) status.set({ _tag: "Connecting", attempt, failure })
+    }
     const keepers = yield* FiberSet.make()
     const run = yield* FiberSet.runtime(keepers)<Transport.Transport>()
     const notBefore = new Map<Address.Address, number>()
@@ -98,7 +110,8 @@ export const keptClient = <Hello, Agreed, Refusal, Req, Res, Err, P>(
           // Lines that were made together do not end together.
           const jitter = yield* Random.nextBetween(0.8, 1)
           const old = Effect.sleep(Duration.times(Duration.fromInputUnsafe(maxAge), jitter))
-          const idle = Effect.sleep(Duration.times(Duration.fromInputUnsafe(idleTimeout), jitter)).pipe(
+          const look = Duration.max(Duration.times(Duration.fromInputUnsafe(idleTimeout), jitter), idleLook)
+          const idle = Effect.sleep(look).pipe(
             Effect.map(() =>
               line.load === 0 && kept > minSize && line.idleMillis >= jitter * Duration.toMillis(idleTimeout)
             ),
@@ -125,8 +138,9 @@ export const keptClient = <Hello, Agreed, Refusal, Req, Res, Err, P>(
         isWanted: () => isWanted,
         connecting: (attempt, failure) => {
           dialled(true)
-          if (board.lines.size === 0) status.set({ _tag: "Connecting", attempt, failure })
+          absent(attempt, failure)
         },
+        lost: (failure) => absent(1, failure),
         up: (line) => {
           dialled(false)
           if (board.lines.size === 1) status.set({ _tag: "Ready", remote: line.connection.remote })
@@ -134,10 +148,12 @@ export const keptClient = <Hello, Agreed, Refusal, Req, Res, Err, P>(
         limit: maxAge === "Infinity" && idleTimeout === "Infinity" ? undefined : limit,
         scope
       })
-      run(Effect.catch(keeper, (failure) =>
+      run(Effect.catchCause(keeper, (cause) =>
         Effect.sync(() => {
           dialled(false)
-          if (--kept === 0) close(endingOf(failure), new LineClosed({ by: "self" }))
+          const failure = cause.reasons.find(Cause.isFailReason)?.error
+          const reason = endingOf(failure ?? new SessionError({ cause: Cause.squash(cause) }))
+          if (--kept === 0) close(reason, new LineClosed({ by: "self" }))
         })))
     }
     board.onWaiting = () => {
@@ -150,17 +166,25 @@ export const keptClient = <Hello, Agreed, Refusal, Req, Res, Err, P>(
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => close({ _tag: "Graceful", initiator: "self" }, new LineClosed({ by: "self" })))
     )
+    // It goes on though nobody waits for it any more: what it has begun cannot be taken back.
+    let isDraining = false
+    const drain = Effect.gen(function*() {
+      status.set({ _tag: "Draining" })
+      board.close(new LineDraining())
+      const lines = [...board.lines, ...board.leaving]
+      yield* FiberSet.clear(keepers)
+      for (const line of lines) line.drain()
+      yield* Effect.forEach(lines, (line) => line.connection.closed, { concurrency: "unbounded" })
+      close({ _tag: "Graceful", initiator: "self" }, new LineDraining())
+    })
     return {
       ...traced<Req, Res, Err>((ticket) => board.submit(ticket), options),
       status: status.changes,
-      drain: Effect.gen(function*() {
-        status.set({ _tag: "Draining" })
-        board.close(new LineDraining())
-        const lines = [...board.lines, ...board.leaving]
-        yield* FiberSet.clear(keepers)
-        for (const line of lines) line.drain()
-        yield* Effect.forEach(lines, (line) => line.connection.closed, { concurrency: "unbounded" })
-        close({ _tag: "Graceful", initiator: "self" }, new LineDraining())
+      drain: Effect.suspend(() => {
+        const drained = Effect.asVoid(Deferred.await(ended))
+        if (isDraining) return drained
+        isDraining = true
+        return Effect.andThen(Effect.forkIn(drain, parent, { startImmediately: true }), drained)
       }),
       closed: Deferred.await(ended)
     }

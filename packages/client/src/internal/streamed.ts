@@ -6,6 +6,7 @@ import * as Latch from "effect/Latch"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import type { RequestError } from "../RequestError.ts"
+import { taking } from "./taking.ts"
 import { giveUp, Ticket } from "./Ticket.ts"
 
 export const streamed = <Req, Res, Err>(
@@ -39,5 +40,5 @@ export const streamed = <Req, Res, Err>(
       })
     )
     submit(ticket)
-    return Stream.fromPull(Effect.succeed(Effect.tap(Queue.takeAll(queue), () => room.open)))
+    return taking(queue, () => room.openUnsafe())
   }))
