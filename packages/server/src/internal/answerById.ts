@@ -36,10 +36,8 @@ export const answerById = <Req, Res, Err, P, R>(
     const room = Latch.makeUnsafe(true)
     const answers = new Answers(connection, codec, context)
     const flush = Effect.suspend(() => answers.flush())
-    const write = (said: Protocol.Reply<Res, Err, P>): Effect.Effect<void, WriteError> => {
-      const refused = answers.write(said)
-      return refused === undefined ? Effect.void : Exit.fail(refused)
-    }
+    const write = (said: Protocol.Reply<Res, Err, P>): Effect.Effect<void, WriteError> =>
+      answers.write(said) ?? Effect.void
     const send = (said: Protocol.Reply<Res, Err, P>) =>
       // A turn later, so that what is ready in one turn is one write.
       Effect.andThen(Effect.suspend(() => write(said)), Effect.andThen(Effect.yieldNow, flush))

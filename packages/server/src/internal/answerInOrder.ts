@@ -63,7 +63,7 @@ const oneByOne = <Req, Res, E, R>(
     const answers = new Answers(framed.connection, codec, context)
     const write = (response: Res): Effect.Effect<void, HandlerError> | undefined => {
       const refused = answers.write(response)
-      if (refused !== undefined) return Exit.fail(refused)
+      if (refused !== undefined) return refused
       return answers.isFull ? answers.flush() : undefined
     }
     const flush = () => answers.flush()
@@ -111,7 +111,7 @@ const severalAtATime = <Req, Res, E, R>(
         if (Exit.isFailure(exit)) return Exit.failCause(exit.cause)
         places.shift()
         const refused = answers.write(exit.value)
-        if (refused !== undefined) return Exit.fail(refused)
+        if (refused !== undefined) return refused
       }
       room.openUnsafe()
       return Effect.void
