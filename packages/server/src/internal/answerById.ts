@@ -54,8 +54,8 @@ export const answerById = <Req, Res, Err, P, R>(
       const failed = exit.cause.reasons.find(Cause.isFailReason)
       if (failed !== undefined) return say({ _tag: "Failure", id, error: failed.error })
       if (!Cause.hasInterruptsOnly(exit.cause)) return Effect.die(Cause.squash(exit.cause))
-      // Unless the client has cancelled it, the connection is over, and nobody is told.
-      return entry?.cancelled === true ? say({ _tag: "Cancelled", id }) : Effect.void
+      // Else the connection is over; where it is not, this ends it, as a defect does: nobody would be told.
+      return entry?.cancelled === true ? say({ _tag: "Cancelled", id }) : Effect.interrupt
     }
 
     const run = (id: Protocol.Id, entry: Running, answering: Effect.Effect<Res, Err, R>) =>
@@ -88,7 +88,7 @@ export const answerById = <Req, Res, Err, P, R>(
       progress.working++
       // Uninterruptible from its first step on: one that is cancelled before it began has its reply, too.
       entry.fiber = fork(run(id, entry, answering), { uninterruptible: true })
-      FiberSet.addUnsafe(fibers, entry.fiber)
+      FiberSet.addUnsafe(fibers, entry.fiber, { propagateInterruption: true })
       return Effect.void
     }
     const cancel = (entry: Running | undefined) => {
@@ -116,5 +116,6 @@ export const answerById = <Req, Res, Err, P, R>(
       ),
       Effect.andThen(FiberSet.awaitEmpty(fibers))
     )
-    yield* Effect.raceFirst(reading, FiberSet.join(fibers))
+    // What ends it may come between an answer and its flush.
+    yield* Effect.tapCause(Effect.raceFirst(reading, FiberSet.join(fibers)), () => Effect.ignore(flush))
   }).pipe(Effect.scoped)

@@ -1,7 +1,6 @@
 // Answers requests in their order: one after the other, or several at a time, whose answers wait for those in front.
 import type { TransportError } from "@framewire/core"
 import { type Codec, type Framed, FramingError, Progress } from "@framewire/framing"
-import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -78,8 +77,8 @@ const oneByOne = <Req, Res, E, R>(
       ((error: FramingError.MessageError) => Effect.andThen(write(refuse(error)) ?? Effect.void, flush))
     return Effect.tapCause(
       reading(serve, say),
-      // Answers in front of a failure are good answers.
-      (cause) => Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.ignore(Effect.suspend(flush))
+      // Answers in front of a failure are good answers. Whoever is interrupted from outside does not come here.
+      () => Effect.ignore(Effect.suspend(flush))
     )
   })
 
@@ -139,7 +138,7 @@ const severalAtATime = <Req, Res, E, R>(
       const place: Place<Res, E> = { exit: undefined }
       places.push(place)
       progress.working++
-      FiberSet.addUnsafe(fibers, fork(run(place, answering)))
+      FiberSet.addUnsafe(fibers, fork(run(place, answering)), { propagateInterruption: true })
       return Effect.void
     }
 
@@ -162,6 +161,6 @@ const severalAtATime = <Req, Res, E, R>(
     )
     yield* Effect.tapCause(
       Effect.raceFirst(read, FiberSet.join(fibers)),
-      (cause) => Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.ignore(flush)
+      () => Effect.ignore(flush)
     )
   }).pipe(Effect.scoped)
