@@ -86,6 +86,20 @@ describe("Server.respond, several at a time in order", () => {
       })))
   }
 
+  it.live("a function that throws ends the connection behind the answers in front of it, as a defect does", () =>
+    bounded(Effect.gen(function*() {
+      const server = yield* Server.make(
+        options,
+        Server.respond(lines, (text) => {
+          if (text === "bad") throw new Error("no")
+          return text === "late" ? Effect.delay(Effect.succeed(text), "20 millis") : Effect.succeed(text)
+        }, { concurrency: 4 })
+      )
+      const client = yield* RawClient.connect(server.address)
+      client.write("late\na\nbad\nc\n")
+      assert.strictEqual(yield* client.ended, "late\na\n")
+    })))
+
   it.live("a failure ends the connection behind the answers in front of it, however late they are", () =>
     bounded(Effect.gen(function*() {
       const failed = yield* Deferred.make<void>()

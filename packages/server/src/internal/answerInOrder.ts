@@ -82,6 +82,15 @@ const oneByOne = <Req, Res, E, R>(
     )
   })
 
+/** What it throws is the defect of its own place, and not of those in front of it. */
+const orDefect = <A, E, R>(begin: () => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+  try {
+    return begin()
+  } catch (defect) {
+    return Exit.die(defect)
+  }
+}
+
 /** The place of a request among the answers. */
 interface Place<out Res, out E> {
   exit: Exit.Exit<Res, E> | undefined
@@ -129,7 +138,7 @@ const severalAtATime = <Req, Res, E, R>(
         // What is answered already does not wait for room.
         return Effect.andThen(Effect.andThen(flush, room.await), Effect.suspend(() => start(begin)))
       }
-      const answering = begin()
+      const answering = orDefect(begin)
       if (isDone(answering)) {
         places.push({ exit: answering })
         const settled = settle()
