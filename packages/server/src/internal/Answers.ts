@@ -76,6 +76,19 @@ export class Answers<Out> {
     }
   }
 
+  /**
+   * Beside what `serve` answers, `goodbye` when the server drains: between two answers, and as they are it waits for a peer
+   * that is slow. It costs nothing where there is nothing to say.
+   */
+  saying<E, R>(
+    goodbye: (() => Out) | undefined,
+    serve: Effect.Effect<void, E, R>
+  ): Effect.Effect<void, E | TransportError.SendError | FramingError.MessageError, R> {
+    if (goodbye === undefined) return serve
+    const say = Effect.suspend(() => this.write(goodbye()) ?? this.flush())
+    return Effect.raceFirst(serve, Effect.andThen(this.#connection.draining, Effect.andThen(say, Effect.never)))
+  }
+
   get isFull(): boolean {
     return this.#writer.length >= maxUnsent
   }

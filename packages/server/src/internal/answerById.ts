@@ -24,7 +24,8 @@ export const answerById = <Req, Res, Err, P, R>(
   framed: Framed.Framed<Protocol.Call<Req>, Protocol.Reply<Res, Err, P>>,
   codec: Codec.Codec<Protocol.Call<Req>, Protocol.Reply<Res, Err, P>>,
   answer: (request: Req, peer: Peer<P>) => Effect.Effect<Res, Err, R>,
-  concurrency: number
+  concurrency: number,
+  goodbye: (() => Protocol.Reply<Res, Err, P>) | undefined
 ): Effect.Effect<void, HandlerError | Protocol.DuplicateRequest, R> =>
   Effect.gen(function*() {
     const { connection } = framed
@@ -117,5 +118,6 @@ export const answerById = <Req, Res, Err, P, R>(
       Effect.andThen(FiberSet.awaitEmpty(fibers))
     )
     // What ends it may come between an answer and its flush.
-    yield* Effect.tapCause(Effect.raceFirst(reading, FiberSet.join(fibers)), () => Effect.ignore(flush))
+    const serve = answers.saying(goodbye, Effect.raceFirst(reading, FiberSet.join(fibers)))
+    yield* Effect.tapCause(serve, () => Effect.ignore(flush))
   }).pipe(Effect.scoped)

@@ -19,6 +19,8 @@ interface InOrder<in Req, out Res, out E, out R> {
   readonly concurrency: number
   /** The answer to what is no request; without it that ends the connection. */
   readonly refuse: ((error: FramingError.MessageError) => Res) | undefined
+  /** What is said when the server drains. */
+  readonly goodbye: (() => Res) | undefined
 }
 
 /** What a handler failed with, which may be of the very type that the codec fails with. */
@@ -56,7 +58,7 @@ const reading = <E, R>(
 const oneByOne = <Req, Res, E, R>(
   framed: Framed.Framed<Req, Res>,
   codec: Codec.Codec<Req, Res>,
-  { answer, refuse }: InOrder<Req, Res, E, R>
+  { answer, goodbye, refuse }: InOrder<Req, Res, E, R>
 ): Effect.Effect<void, E | HandlerError, R> =>
   Effect.contextWith((context: Context.Context<R>) => {
     const answers = new Answers(framed.connection, codec, context)
@@ -76,7 +78,7 @@ const oneByOne = <Req, Res, E, R>(
     const say = refuse &&
       ((error: FramingError.MessageError) => Effect.andThen(write(refuse(error)) ?? Effect.void, flush))
     return Effect.tapCause(
-      reading(serve, say),
+      answers.saying(goodbye, reading(serve, say)),
       // Answers in front of a failure are good answers. Whoever is interrupted from outside does not come here.
       () => Effect.ignore(Effect.suspend(flush))
     )
@@ -99,7 +101,7 @@ interface Place<out Res, out E> {
 const severalAtATime = <Req, Res, E, R>(
   framed: Framed.Framed<Req, Res>,
   codec: Codec.Codec<Req, Res>,
-  { answer, concurrency, refuse }: InOrder<Req, Res, E, R>
+  { answer, concurrency, goodbye, refuse }: InOrder<Req, Res, E, R>
 ): Effect.Effect<void, E | HandlerError, R> =>
   Effect.gen(function*() {
     const progress = yield* Progress.Progress
@@ -169,7 +171,7 @@ const severalAtATime = <Req, Res, E, R>(
       Effect.andThen(FiberSet.awaitEmpty(fibers))
     )
     yield* Effect.tapCause(
-      Effect.raceFirst(read, FiberSet.join(fibers)),
+      answers.saying(goodbye, Effect.raceFirst(read, FiberSet.join(fibers))),
       () => Effect.ignore(flush)
     )
   }).pipe(Effect.scoped)
