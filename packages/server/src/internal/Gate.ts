@@ -165,7 +165,9 @@ export const make = (
           handOut()
         }),
       isFull: (held) =>
-        held >= settings.maxConnections + (settings.whenFull._tag === "Park" ? settings.whenFull.max : 0),
+        // Where more have a slot than may, they take none of the places of those who wait for one.
+        held >= Math.max(settings.maxConnections, taken) +
+            (settings.whenFull._tag === "Park" ? settings.whenFull.max : 0),
       enter: (client, onParked) =>
         Effect.suspend(() => {
           const site = Address.isUnix(client) ? undefined : Address.siteOf(client.host)
