@@ -346,6 +346,18 @@ describe("admission.set", () => {
       assert.strictEqual(yield* Fiber.join(parked), "answered")
     }).pipe(inMemory))
 
+  it.effect("what is undefined stays, too: a bound is not lost by a setting that is not there", () =>
+    Effect.gen(function*() {
+      const address = { host: "127.0.0.1", port: 1 }
+      const server = yield* Server.make({ address, maxConnections: 1 }, echo)
+      const before = yield* server.admission.settings
+      const changes: Admission.Options = {}
+      // As programs may that are not compiled with exactOptionalPropertyTypes.
+      for (const option of Object.keys(before)) Reflect.set(changes, option, undefined)
+      yield* server.admission.set(changes)
+      assert.deepStrictEqual(yield* server.admission.settings, before)
+    }).pipe(inMemory))
+
   it.effect("what it leaves out stays", () =>
     Effect.gen(function*() {
       const server = yield* Server.make(

@@ -161,7 +161,15 @@ export const make = (
       settings: Effect.sync(() => settings),
       set: (changes) =>
         Effect.sync(() => {
-          settings = { ...settings, ...changes }
+          // An undefined bound would be none.
+          const {
+            allow = settings.allow,
+            deny = settings.deny,
+            maxConnections = settings.maxConnections,
+            perClient = settings.perClient,
+            whenFull = settings.whenFull
+          } = changes
+          settings = { allow, deny, maxConnections, perClient, whenFull }
           handOut()
         }),
       isFull: (held) =>
