@@ -159,7 +159,8 @@ export interface ListenOptions extends ConnectionOptions {
    *
    * An effect is asked for each connection, so that a renewed certificate holds from the next one on: give the very same
    * object for as long as nothing changes, because it is read once. Options that cannot work are refused when it listens;
-   * later they replace none that can: `onTlsRefused` tells, and the last good ones stay in force.
+   * later they replace none that can: `onTlsRefused` tells, and the last good ones stay in force. Where it dies, or says nothing
+   * within `handshakeTimeout` of those, this one client is refused with `InvalidTls`.
    *
    * **Limits**: as many as `backlog` may be in a handshake, or done and not accepted; more are reset, as `AcceptShed`.
    */

@@ -219,6 +219,8 @@ export const make = <A>(
         for (const member of members) member.offer(frames, publication)
         if (publication.waiting === 0) return Effect.void
         return Effect.callback<void>((resume) => {
+          // The fiber may have yielded before it came here.
+          if (publication.waiting === 0) return resume(Effect.void)
           publication.settled = () => resume(Effect.void)
           return Effect.sync(() => {
             publication.cancelled = true

@@ -167,22 +167,10 @@ export function respond<Hello, Agreed, Refusal, Req, Res, Err, P, R>(
     }
     const peer: Peer<P> = { connection, push: () => Effect.die(new Error("this protocol has no pushes")) }
     const framed = Framed.make(connection, protocol.server, options)
-    const { concurrency = 1, refuse } = options
-    const serve = answerInOrder(framed, protocol.server, { answer: (it) => answer(it, peer), concurrency, refuse })
-    return saying(framed, options.goodbye, serve)
+    const { concurrency = 1, goodbye, refuse } = options
+    return answerInOrder(framed, protocol.server, { answer: (it) => answer(it, peer), concurrency, goodbye, refuse })
   }
 }
-
-/** Beside what is done with the connection; it costs nothing where there is nothing to say. */
-const saying = <In, Out, E, R>(
-  framed: Framed.Framed<In, Out>,
-  goodbye: (() => Out) | undefined,
-  serve: Effect.Effect<void, E, R>
-): Effect.Effect<void, E | HandlerError, R> =>
-  goodbye === undefined ? serve : Effect.raceFirst(
-    serve,
-    Effect.andThen(framed.connection.draining, () => Effect.andThen(framed.send(goodbye()), Effect.never))
-  )
 
 const converse = <Req, Res, Err, P, R>(
   framed: Framed.Framed<Protocol.Call<Req>, Protocol.Reply<Res, Err, P>>,
@@ -192,11 +180,11 @@ const converse = <Req, Res, Err, P, R>(
 ): Effect.Effect<void, HandlerError | Protocol.DuplicateRequest, R> => {
   const say = goodbye === undefined ? undefined : () => ({ _tag: "Push", push: goodbye() }) as const
   if (exchange.answers === "by-id") {
-    return saying(framed, say, answerById(framed, exchange.server, answer, concurrency ?? 1024))
+    return answerById(framed, exchange.server, answer, concurrency ?? 1024, say)
   }
   const { connection } = framed
   const peer: Peer<P> = { connection, push: (push) => framed.send({ _tag: "Push", push }) }
-  const serve = answerInOrder(framed, exchange.server, {
+  return answerInOrder(framed, exchange.server, {
     answer: (call): Effect.Effect<Protocol.Reply<Res, Err, P>, never, R> => {
       if (call._tag === "Cancel") return Effect.die(new Error("answers in order have no cancel"))
       const { id, request } = call
@@ -206,10 +194,10 @@ const converse = <Req, Res, Err, P, R>(
       })
     },
     concurrency: concurrency ?? 1,
+    goodbye: say,
     // Their ids are places, and this is the place.
     refuse: refuse && ((error) => ({ _tag: "Failure", id: 0, error: refuse(error) } as const))
   })
-  return saying(framed, say, serve)
 }
 
 /**

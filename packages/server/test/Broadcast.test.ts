@@ -8,7 +8,7 @@ import * as Fiber from "effect/Fiber"
 import * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
-import { bounded, connections, eventually, lines, options, RawClient } from "./support/index.ts"
+import { bounded, capricious, connections, eventually, lines, options, RawClient } from "./support/index.ts"
 
 // What the network holds for a peer that does not read: beyond it a send waits.
 const buffer = 100
@@ -79,6 +79,24 @@ const tail = (messages: ReadonlyArray<string>) => messages.slice(2).map(Number)
 /** The numbers of one member add up. */
 const adds = ({ dropped, published, sent, waiting }: Broadcast.Stats, suspended = 0) =>
   assert.strictEqual(published, sent + waiting + suspended + Object.values(dropped).reduce((sum, each) => sum + each))
+
+describe("a suspended publisher", () => {
+  it.live("goes on when there is room, wherever the runtime yields", () =>
+    Effect.gen(function*() {
+      for (let seed = 0; seed < 100; seed++) {
+        yield* inMemory(Effect.gen(function*() {
+          const { connection, peer } = yield* pair
+          const broadcast = yield* Broadcast.make(lines.server)
+          yield* broadcast.join(connection, { policy: "suspend", maxMessages: 1 })
+          yield* broadcast.publish("x".repeat(2 * buffer))
+          const publishing = yield* fork(capricious(seed)(broadcast.publish("second")))
+          const reading = yield* fork(Effect.forever(peer.receive))
+          yield* Effect.timeout(Fiber.join(publishing), "1 second")
+          yield* Fiber.interrupt(reading)
+        }))
+      }
+    }))
+})
 
 describe("Broadcast", () => {
   it.effect("each member gets every message in order, encoded once", () =>

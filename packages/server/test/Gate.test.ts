@@ -329,6 +329,35 @@ describe("admission.set", () => {
       assert.strictEqual(yield* Fiber.join(asked), "answered")
     }).pipe(inMemory))
 
+  it.effect("maxConnections: of too many nobody takes the room of those who park", () =>
+    Effect.gen(function*() {
+      const address = { host: "127.0.0.1", port: 1 }
+      const server = yield* Server.make(
+        { address, maxConnections: 4, whenFull: Admission.park({ max: 1 }) },
+        echo
+      )
+      const open = yield* Effect.forEach([1, 2, 3, 4], () => Effect.tap(Transport.connect(address), ask))
+      yield* server.admission.set({ maxConnections: 1 })
+      const parked = yield* Effect.forkChild(Effect.flatMap(Transport.connect(address), ask))
+      yield* settle
+      assert.isUndefined(parked.pollUnsafe())
+      assert.strictEqual(yield* Effect.flatMap(Transport.connect(address), ask), "FIN")
+      for (const connection of open) yield* connection.close()
+      assert.strictEqual(yield* Fiber.join(parked), "answered")
+    }).pipe(inMemory))
+
+  it.effect("what is undefined stays, too: a bound is not lost by a setting that is not there", () =>
+    Effect.gen(function*() {
+      const address = { host: "127.0.0.1", port: 1 }
+      const server = yield* Server.make({ address, maxConnections: 1 }, echo)
+      const before = yield* server.admission.settings
+      const changes: Admission.Options = {}
+      // As programs may that are not compiled with exactOptionalPropertyTypes.
+      for (const option of Object.keys(before)) Reflect.set(changes, option, undefined)
+      yield* server.admission.set(changes)
+      assert.deepStrictEqual(yield* server.admission.settings, before)
+    }).pipe(inMemory))
+
   it.effect("what it leaves out stays", () =>
     Effect.gen(function*() {
       const server = yield* Server.make(

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Transport } from "@framewire/core"
-import { Lines, Protocol } from "@framewire/framing"
+import { Codec, Lines, Protocol } from "@framewire/framing"
 import { type Handler, Server, type ServerEvent } from "@framewire/server"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -43,6 +43,36 @@ const conversation = (handler: Handler.Handler<unknown>, ask: (id: number) => st
   }))
 
 describe("Server.stop: goodbye", () => {
+  for (const concurrency of [1, 4]) {
+    const said = `in its turn and cuts nothing off, ${concurrency} at a time`
+    it.live(`is said to a peer that has more than the write buffer still to read, ${said}`, () =>
+      bounded(Effect.gen(function*() {
+        const large = "x".repeat(8_000_000)
+        const protocol = Protocol.symmetric(Codec.text(Lines.make({ limit: large.length })))
+        const asked = yield* Deferred.make<void>()
+        const server = yield* Server.make(
+          { ...options, goodbye: "5 seconds", drainDeadline: "8 seconds" },
+          Server.respond(
+            protocol,
+            (line) => line === "a" ? Effect.as(Deferred.succeed(asked, undefined), large) : Effect.succeed(line),
+            { goodbye: () => "bye", concurrency }
+          )
+        )
+        const client = yield* RawClient.connect(server.address, { finishes: true })
+        client.socket.pause()
+        client.write("a\n")
+        yield* Deferred.await(asked)
+        yield* Effect.sleep("50 millis")
+        const stopping = yield* Effect.forkChild(server.stop)
+        yield* Effect.sleep("50 millis")
+        client.socket.resume()
+        yield* client.received(large.length + 5)
+        client.socket.end("b\n")
+        assert.strictEqual((yield* client.ended).slice(large.length), "\nbye\nb\n")
+        yield* Fiber.join(stopping)
+      })))
+  }
+
   it.effect("gives connections a chance to say goodbye, and answers what comes until it is over", () =>
     Effect.gen(function*() {
       const server = yield* Server.make({ ...memory, goodbye: "3 seconds" }, echo)

@@ -279,6 +279,24 @@ describe("Server.respond", () => {
       assert.strictEqual(yield* client.ended, "a\n")
     })))
 
+  it.live("an encoder that throws while a later request is handled gives nobody the answer of another", () =>
+    bounded(Effect.gen(function*() {
+      const codec = Codec.transform(lines.server, (text) => text, (text: string) => {
+        if (text === "bad") throw new Error("no")
+        return text
+      })
+      const server = yield* Server.make(
+        options,
+        Server.respond(
+          Protocol.symmetric(codec),
+          (text) => text === "late" ? Effect.delay(Effect.succeed(text), "20 millis") : Effect.succeed(text)
+        )
+      )
+      const client = yield* RawClient.connect(server.address)
+      client.write("a\nbad\nlate\nb\n")
+      assert.strictEqual(yield* client.ended, "a\n")
+    })))
+
   it.live("passes services to the handler", () =>
     bounded(Effect.gen(function*() {
       class Greeting extends Context.Service<Greeting, string>()("test/Greeting") {}

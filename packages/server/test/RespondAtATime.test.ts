@@ -5,6 +5,7 @@ import { Server } from "@framewire/server"
 import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import { bounded, connections, eventually, lines, options, RawClient } from "./support/index.ts"
 
 const malformed = (direction: "encode" | "decode") =>
@@ -60,6 +61,43 @@ describe("Server.respond, several at a time in order", () => {
       assert.strictEqual(most, 4)
       client.socket.end("x\ny\n")
       assert.strictEqual(yield* client.ended, `${requests}x\ny\n`)
+    })))
+
+  for (const concurrency of [1, 4]) {
+    const said = `behind the answers in front of it, ${concurrency} at a time`
+    it.live(`an answer that is interrupted by itself ends the connection ${said}`, () =>
+      bounded(Effect.gen(function*() {
+        // As of a task that many wait for, and that somebody ends.
+        const task = yield* Effect.forkChild(Effect.never)
+        yield* Fiber.interrupt(task)
+        const server = yield* Server.make(
+          options,
+          Server.respond(lines, (text) => {
+            if (text === "bad") return Fiber.join(task)
+            return text === "late" ? Effect.delay(Effect.succeed(text), "20 millis") : Effect.succeed(text)
+          }, { concurrency })
+        )
+        for (const asked of ["late\na\n", "a\nlate\n", "a\nb\n"]) {
+          const client = yield* RawClient.connect(server.address)
+          client.write(`${asked}bad\nc\n`)
+          assert.strictEqual(yield* client.ended, asked)
+        }
+        yield* eventually(() => connections(server) === 0)
+      })))
+  }
+
+  it.live("a function that throws ends the connection behind the answers in front of it, as a defect does", () =>
+    bounded(Effect.gen(function*() {
+      const server = yield* Server.make(
+        options,
+        Server.respond(lines, (text) => {
+          if (text === "bad") throw new Error("no")
+          return text === "late" ? Effect.delay(Effect.succeed(text), "20 millis") : Effect.succeed(text)
+        }, { concurrency: 4 })
+      )
+      const client = yield* RawClient.connect(server.address)
+      client.write("late\na\nbad\nc\n")
+      assert.strictEqual(yield* client.ended, "late\na\n")
     })))
 
   it.live("a failure ends the connection behind the answers in front of it, however late they are", () =>

@@ -33,6 +33,24 @@ const cancelled = (id: number | string) => `${JSON.stringify({ _tag: "Cancelled"
 const echo = Effect.succeed<string>
 
 describe("Server.respond by id", () => {
+  const ends = {
+    "is interrupted, and by no client,": Effect.interrupt,
+    "dies": Effect.die("no")
+  }
+  for (const [what, bad] of Object.entries(ends)) {
+    it.live(`an answer that ${what} ends the connection, behind the answers that are there`, () =>
+      bounded(Effect.gen(function*() {
+        const server = yield* Server.make(
+          options,
+          Server.respond(protocol, (text) => text === "bad" ? bad : echo(text))
+        )
+        const client = yield* RawClient.connect(server.address)
+        client.write(call(1, "a") + call(2, "bad"))
+        assert.strictEqual(yield* client.ended, response(1, "a"))
+        yield* eventually(() => connections(server) === 0)
+      })))
+  }
+
   it.live("answers that are there are one write, whatever ids a foreign client has", () =>
     bounded(Effect.gen(function*() {
       const server = yield* Server.make(

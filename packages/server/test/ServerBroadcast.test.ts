@@ -1,12 +1,14 @@
 // Slow consumers as the server sees them: told by events and metrics, and within one budget.
 import { assert, describe, it } from "@effect/vitest"
 import { Transport } from "@framewire/core"
+import { Codec, Lines, Protocol } from "@framewire/framing"
 import { Broadcast, Server, type ServerEvent, ServerMetrics } from "@framewire/server"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import * as Pull from "effect/Pull"
 import * as TestClock from "effect/testing/TestClock"
-import { countsOf, eventsOf, inMemory, lines, options } from "./support/index.ts"
+import { bounded, countsOf, eventsOf, eventually, inMemory, lines, options, RawClient } from "./support/index.ts"
 
 // What the network holds for a peer that does not read.
 const buffer = 100
@@ -121,4 +123,31 @@ describe("Broadcast in a server", () => {
       }),
       { buffer }
     ))
+
+  for (const policy of ["disconnect", "dropOldest", "dropNewest", "suspend"] as const) {
+    it.live(`${policy}: a message waits behind an answer that fills the write buffer, and costs nobody the line`, () =>
+      bounded(Effect.gen(function*() {
+        const large = "x".repeat(8_000_000)
+        const protocol = Protocol.symmetric(Codec.text(Lines.make({ limit: large.length })))
+        const broadcast = yield* Broadcast.make(protocol.server)
+        const asked = yield* Deferred.make<void>()
+        const answer = Server.respond(protocol, () => Effect.as(Deferred.succeed(asked, undefined), large))
+        const server = yield* Server.make(
+          options,
+          (connection) => Effect.andThen(broadcast.join(connection, { policy }), answer(connection))
+        )
+        const client = yield* RawClient.connect(server.address)
+        client.socket.pause()
+        client.write("a\n")
+        yield* Deferred.await(asked)
+        yield* Effect.sleep("20 millis")
+        yield* broadcast.publish("one")
+        yield* broadcast.publish("two")
+        const { waiting } = yield* broadcast.stats
+        client.socket.resume()
+        const text = yield* client.received(large.length + 9)
+        assert.deepStrictEqual([waiting, text.slice(large.length)], [2, "\none\ntwo\n"])
+        yield* eventually(() => Effect.runSync(broadcast.stats).sent === 2)
+      })))
+  }
 })

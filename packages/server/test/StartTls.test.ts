@@ -111,6 +111,28 @@ describe("a server's certificates", () => {
       assert.deepStrictEqual([shed, [...seen].toSorted()], [[], ["CN=localhost", "CN=other.example"]])
     })))
 
+  for (const [how, silent] of Object.entries({ "never said": Effect.never, "interrupted": Effect.interrupt })) {
+    it.live(`that are ${how} cost each client its own connection, in the time of a handshake, and are counted`, () =>
+      bounded(Effect.gen(function*() {
+        let broken = false
+        const said = { identity, handshakeTimeout: "300 millis" } as const
+        const server = yield* Server.make(
+          { ...options, tls: Effect.suspend(() => broken ? silent : Effect.succeed(said)) },
+          Server.respond(lines, Effect.succeed<string>)
+        )
+        broken = true
+        const client = yield* RawClient.connect(server.address)
+        assert.strictEqual(yield* client.ended, "")
+        yield* eventually(() => connections(server) === 0)
+        broken = false
+        const secured = yield* upgrade(yield* RawClient.connect(server.address))
+        assert.strictEqual(yield* ask(secured, "hello\n", 6), "hello\n")
+        secured.end()
+        const { accepted, rejected } = yield* server.stop
+        assert.deepStrictEqual([accepted, rejected], [1, 1])
+      })))
+  }
+
   it.live("that nobody can say cost each client its own connection, and are counted", () =>
     bounded(Effect.gen(function*() {
       let broken = false

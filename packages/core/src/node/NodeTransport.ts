@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
@@ -21,7 +22,7 @@ import * as NodeListener from "./internal/NodeListener.ts"
 import { AddressResolver, type Lookup, lookupOf } from "./internal/resolve.ts"
 import * as secureContext from "./internal/secureContext.ts"
 
-/** The last options that can work, of those that are asked for; a failure where nobody says which. */
+/** The last options that can work, of those that are asked for; a failure where nobody says which, or not in time. */
 const inForce = (
   asked: Effect.Effect<ServerOptions>,
   first: ServerOptions,
@@ -29,7 +30,9 @@ const inForce = (
 ): Effect.Effect<ServerOptions, InvalidTls> => {
   let good = first
   let seen = first
-  return asked.pipe(
+  // A client that waits for this is in its handshake, as far as it knows.
+  const inTime = Effect.suspend(() => Effect.timeout(asked, good.handshakeTimeout ?? "5 seconds"))
+  return inTime.pipe(
     Effect.map((next) => {
       if (next === seen) return good
       seen = next
@@ -38,7 +41,9 @@ const inForce = (
       else onRefused?.(reason)
       return good
     }),
-    Effect.catchDefect((cause) => {
+    // An interruption that comes here is of what was asked, and not of who asks.
+    Effect.catchCause((why) => {
+      const cause = Cause.squash(why)
       const detail = `nobody says who this server is: ${cause instanceof Error ? cause.message : String(cause)}`
       return Effect.fail(new InvalidTls({ detail, cause }))
     })

@@ -14,6 +14,9 @@ const maxUnsent = 65_536
 // Encoding texts one by one takes five times as long. Where a codec has no form for many, keeping them takes time.
 const encodedAtOnce = 16
 
+/** The codec refuses an answer, or throws at it. */
+type Refused = Exit.Exit<never, FramingError.MessageError>
+
 export class Answers<Out> {
   readonly #connection: Connection.Connection
   readonly #codec: Codec.Codec<unknown, Out>
@@ -22,8 +25,8 @@ export class Answers<Out> {
   readonly #writer = ByteWriter.make()
   /** Not encoded yet. */
   #answers: Array<Out> = []
-  /** What is behind it would no longer stand beside its request. */
-  #refused: FramingError.MessageError | undefined
+  /** One cannot be sent: what is behind it would no longer stand beside its request. */
+  #refused: Refused | undefined
   /** A send that the kernel has not taken yet. A second one could be refused, and answers be missing. */
   #sending: Fiber.Fiber<void, TransportError.SendError> | undefined
   #soon = false
@@ -40,21 +43,31 @@ export class Answers<Out> {
   }
 
   /** Appends one, or says why one of those that it has cannot be sent. */
-  write(answer: Out): FramingError.MessageError | undefined {
-    if (!this.#encodesMany) return this.#refused ??= Codec.write(this.#codec, answer, this.#writer)
+  write(answer: Out): Refused | undefined {
+    if (!this.#encodesMany) return this.#refused ??= this.#encodeOne(answer)
     return this.#answers.push(answer) < encodedAtOnce ? undefined : this.#encode()
   }
 
-  #encode(): FramingError.MessageError | undefined {
+  #encode(): Refused | undefined {
     const answers = this.#answers
     this.#answers = []
     if (answers.length === 0 || this.#refused !== undefined || this.#encodesAll(answers)) return this.#refused
     // Those before the bad one are good answers.
     for (const answer of answers) {
-      this.#refused = Codec.write(this.#codec, answer, this.#writer)
+      this.#refused = this.#encodeOne(answer)
       if (this.#refused !== undefined) break
     }
     return this.#refused
+  }
+
+  #encodeOne(answer: Out): Refused | undefined {
+    try {
+      const refused = Codec.write(this.#codec, answer, this.#writer)
+      return refused && Exit.fail(refused)
+    } catch (defect) {
+      // Kept, because where it was thrown may be a fiber of nobody's, as that of flushSoon.
+      return Exit.die(defect)
+    }
   }
 
   #encodesAll(answers: ReadonlyArray<Out>): boolean {
@@ -66,6 +79,19 @@ export class Answers<Out> {
     }
   }
 
+  /**
+   * Beside what `serve` answers, `goodbye` when the server drains: between two answers, and as they are it waits for a peer
+   * that is slow. It costs nothing where there is nothing to say.
+   */
+  saying<E, R>(
+    goodbye: (() => Out) | undefined,
+    serve: Effect.Effect<void, E, R>
+  ): Effect.Effect<void, E | TransportError.SendError | FramingError.MessageError, R> {
+    if (goodbye === undefined) return serve
+    const say = Effect.suspend(() => this.write(goodbye()) ?? this.flush())
+    return Effect.raceFirst(serve, Effect.andThen(this.#connection.draining, Effect.andThen(say, Effect.never)))
+  }
+
   get isFull(): boolean {
     return this.#writer.length >= maxUnsent
   }
@@ -73,7 +99,7 @@ export class Answers<Out> {
   /** Sends what there is. Where the kernel takes it at once, it is an `Exit`. */
   flush(): Effect.Effect<void, TransportError.SendError | FramingError.MessageError> {
     const refused = this.#encode()
-    return refused === undefined ? this.#send() : Effect.andThen(this.#send(), Exit.fail(refused))
+    return refused === undefined ? this.#send() : Effect.andThen(this.#send(), refused)
   }
 
   #send(): Effect.Effect<void, TransportError.SendError> {
@@ -105,6 +131,6 @@ export class Answers<Out> {
       return this.flush()
     })
     // Whoever sends next hears of a failure.
-    Effect.runForkWith(this.#context)(Effect.ignore(Effect.andThen(Effect.yieldNow, flush)))
+    Effect.runForkWith(this.#context)(Effect.exit(Effect.andThen(Effect.yieldNow, flush)))
   }
 }

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type { Drop, DropReason, Policy, SlowConsumer, Stats } from "../Broadcast.ts"
+import { behindOthers } from "./behindOthers.ts"
 import type { Budget, Holder } from "./Budget.ts"
 
 /** A message as it is sent: the same bytes for everybody. */
@@ -132,7 +133,7 @@ export class Consumer<in out A> implements Holder {
     if (Exit.isExit(sent) && Exit.isSuccess(sent)) return this.#count("sent", frames.length)
     this.#sending = frames
     this.#hold(frames, 1)
-    this.#fiber = this.#pool.run(this.#flush(frames, sent))
+    this.#fiber = this.#pool.run(this.#flush(frames, behindOthers(this.#connection, chunks, sent)))
   }
 
   #flush(
@@ -153,17 +154,12 @@ export class Consumer<in out A> implements Holder {
         const settled = this.#resume()
         frames = this.#next()
         this.#sending = frames
-        sending = this.#connection.sendAll(frames.flatMap((frame) => frame.chunks))
+        const chunks = frames.flatMap((frame) => frame.chunks)
+        sending = behindOthers(this.#connection, chunks, this.#connection.sendAll(chunks))
         // Last, because a publisher may go on at once, and publish the next.
         for (const publication of settled) publication.settled()
       }
-    }).pipe(Effect.catch(({ reason }) =>
-      Effect.sync(() => {
-        // Whoever else sends on the connection has filled it.
-        if (reason._tag === "WriteBufferExceeded") this.#disconnect("maxBytes", "disconnected")
-        else this.end("closed")
-      })
-    ))
+    }).pipe(Effect.catch(() => Effect.sync(() => this.end("closed"))))
   }
 
   /** What goes next, no longer in the queue. */

@@ -161,11 +161,21 @@ export const make = (
       settings: Effect.sync(() => settings),
       set: (changes) =>
         Effect.sync(() => {
-          settings = { ...settings, ...changes }
+          // An undefined bound would be none.
+          const {
+            allow = settings.allow,
+            deny = settings.deny,
+            maxConnections = settings.maxConnections,
+            perClient = settings.perClient,
+            whenFull = settings.whenFull
+          } = changes
+          settings = { allow, deny, maxConnections, perClient, whenFull }
           handOut()
         }),
       isFull: (held) =>
-        held >= settings.maxConnections + (settings.whenFull._tag === "Park" ? settings.whenFull.max : 0),
+        // Where more have a slot than may, they take none of the places of those who wait for one.
+        held >= Math.max(settings.maxConnections, taken) +
+            (settings.whenFull._tag === "Park" ? settings.whenFull.max : 0),
       enter: (client, onParked) =>
         Effect.suspend(() => {
           const site = Address.isUnix(client) ? undefined : Address.siteOf(client.host)

@@ -24,7 +24,8 @@ export const answerById = <Req, Res, Err, P, R>(
   framed: Framed.Framed<Protocol.Call<Req>, Protocol.Reply<Res, Err, P>>,
   codec: Codec.Codec<Protocol.Call<Req>, Protocol.Reply<Res, Err, P>>,
   answer: (request: Req, peer: Peer<P>) => Effect.Effect<Res, Err, R>,
-  concurrency: number
+  concurrency: number,
+  goodbye: (() => Protocol.Reply<Res, Err, P>) | undefined
 ): Effect.Effect<void, HandlerError | Protocol.DuplicateRequest, R> =>
   Effect.gen(function*() {
     const { connection } = framed
@@ -36,10 +37,8 @@ export const answerById = <Req, Res, Err, P, R>(
     const room = Latch.makeUnsafe(true)
     const answers = new Answers(connection, codec, context)
     const flush = Effect.suspend(() => answers.flush())
-    const write = (said: Protocol.Reply<Res, Err, P>): Effect.Effect<void, WriteError> => {
-      const refused = answers.write(said)
-      return refused === undefined ? Effect.void : Exit.fail(refused)
-    }
+    const write = (said: Protocol.Reply<Res, Err, P>): Effect.Effect<void, WriteError> =>
+      answers.write(said) ?? Effect.void
     const send = (said: Protocol.Reply<Res, Err, P>) =>
       // A turn later, so that what is ready in one turn is one write.
       Effect.andThen(Effect.suspend(() => write(said)), Effect.andThen(Effect.yieldNow, flush))
@@ -56,8 +55,8 @@ export const answerById = <Req, Res, Err, P, R>(
       const failed = exit.cause.reasons.find(Cause.isFailReason)
       if (failed !== undefined) return say({ _tag: "Failure", id, error: failed.error })
       if (!Cause.hasInterruptsOnly(exit.cause)) return Effect.die(Cause.squash(exit.cause))
-      // Unless the client has cancelled it, the connection is over, and nobody is told.
-      return entry?.cancelled === true ? say({ _tag: "Cancelled", id }) : Effect.void
+      // Else the connection is over; where it is not, this ends it, as a defect does: nobody would be told.
+      return entry?.cancelled === true ? say({ _tag: "Cancelled", id }) : Effect.interrupt
     }
 
     const run = (id: Protocol.Id, entry: Running, answering: Effect.Effect<Res, Err, R>) =>
@@ -90,7 +89,7 @@ export const answerById = <Req, Res, Err, P, R>(
       progress.working++
       // Uninterruptible from its first step on: one that is cancelled before it began has its reply, too.
       entry.fiber = fork(run(id, entry, answering), { uninterruptible: true })
-      FiberSet.addUnsafe(fibers, entry.fiber)
+      FiberSet.addUnsafe(fibers, entry.fiber, { propagateInterruption: true })
       return Effect.void
     }
     const cancel = (entry: Running | undefined) => {
@@ -118,5 +117,7 @@ export const answerById = <Req, Res, Err, P, R>(
       ),
       Effect.andThen(FiberSet.awaitEmpty(fibers))
     )
-    yield* Effect.raceFirst(reading, FiberSet.join(fibers))
+    // What ends it may come between an answer and its flush.
+    const serve = answers.saying(goodbye, Effect.raceFirst(reading, FiberSet.join(fibers)))
+    yield* Effect.tapCause(serve, () => Effect.ignore(flush))
   }).pipe(Effect.scoped)

@@ -1,7 +1,6 @@
 // Answers requests in their order: one after the other, or several at a time, whose answers wait for those in front.
 import type { TransportError } from "@framewire/core"
 import { type Codec, type Framed, FramingError, Progress } from "@framewire/framing"
-import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -20,6 +19,8 @@ interface InOrder<in Req, out Res, out E, out R> {
   readonly concurrency: number
   /** The answer to what is no request; without it that ends the connection. */
   readonly refuse: ((error: FramingError.MessageError) => Res) | undefined
+  /** What is said when the server drains. */
+  readonly goodbye: (() => Res) | undefined
 }
 
 /** What a handler failed with, which may be of the very type that the codec fails with. */
@@ -57,13 +58,13 @@ const reading = <E, R>(
 const oneByOne = <Req, Res, E, R>(
   framed: Framed.Framed<Req, Res>,
   codec: Codec.Codec<Req, Res>,
-  { answer, refuse }: InOrder<Req, Res, E, R>
+  { answer, goodbye, refuse }: InOrder<Req, Res, E, R>
 ): Effect.Effect<void, E | HandlerError, R> =>
   Effect.contextWith((context: Context.Context<R>) => {
     const answers = new Answers(framed.connection, codec, context)
     const write = (response: Res): Effect.Effect<void, HandlerError> | undefined => {
       const refused = answers.write(response)
-      if (refused !== undefined) return Exit.fail(refused)
+      if (refused !== undefined) return refused
       return answers.isFull ? answers.flush() : undefined
     }
     const flush = () => answers.flush()
@@ -77,11 +78,20 @@ const oneByOne = <Req, Res, E, R>(
     const say = refuse &&
       ((error: FramingError.MessageError) => Effect.andThen(write(refuse(error)) ?? Effect.void, flush))
     return Effect.tapCause(
-      reading(serve, say),
-      // Answers in front of a failure are good answers.
-      (cause) => Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.ignore(Effect.suspend(flush))
+      answers.saying(goodbye, reading(serve, say)),
+      // Answers in front of a failure are good answers. Whoever is interrupted from outside does not come here.
+      () => Effect.ignore(Effect.suspend(flush))
     )
   })
+
+/** What it throws is the defect of its own place, and not of those in front of it. */
+const orDefect = <A, E, R>(begin: () => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+  try {
+    return begin()
+  } catch (defect) {
+    return Exit.die(defect)
+  }
+}
 
 /** The place of a request among the answers. */
 interface Place<out Res, out E> {
@@ -91,7 +101,7 @@ interface Place<out Res, out E> {
 const severalAtATime = <Req, Res, E, R>(
   framed: Framed.Framed<Req, Res>,
   codec: Codec.Codec<Req, Res>,
-  { answer, concurrency, refuse }: InOrder<Req, Res, E, R>
+  { answer, concurrency, goodbye, refuse }: InOrder<Req, Res, E, R>
 ): Effect.Effect<void, E | HandlerError, R> =>
   Effect.gen(function*() {
     const progress = yield* Progress.Progress
@@ -111,7 +121,7 @@ const severalAtATime = <Req, Res, E, R>(
         if (Exit.isFailure(exit)) return Exit.failCause(exit.cause)
         places.shift()
         const refused = answers.write(exit.value)
-        if (refused !== undefined) return Exit.fail(refused)
+        if (refused !== undefined) return refused
       }
       room.openUnsafe()
       return Effect.void
@@ -130,7 +140,7 @@ const severalAtATime = <Req, Res, E, R>(
         // What is answered already does not wait for room.
         return Effect.andThen(Effect.andThen(flush, room.await), Effect.suspend(() => start(begin)))
       }
-      const answering = begin()
+      const answering = orDefect(begin)
       if (isDone(answering)) {
         places.push({ exit: answering })
         const settled = settle()
@@ -139,7 +149,7 @@ const severalAtATime = <Req, Res, E, R>(
       const place: Place<Res, E> = { exit: undefined }
       places.push(place)
       progress.working++
-      FiberSet.addUnsafe(fibers, fork(run(place, answering)))
+      FiberSet.addUnsafe(fibers, fork(run(place, answering)), { propagateInterruption: true })
       return Effect.void
     }
 
@@ -161,7 +171,7 @@ const severalAtATime = <Req, Res, E, R>(
       Effect.andThen(FiberSet.awaitEmpty(fibers))
     )
     yield* Effect.tapCause(
-      Effect.raceFirst(read, FiberSet.join(fibers)),
-      (cause) => Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.ignore(flush)
+      answers.saying(goodbye, Effect.raceFirst(read, FiberSet.join(fibers))),
+      () => Effect.ignore(flush)
     )
   }).pipe(Effect.scoped)
