@@ -17,6 +17,7 @@ import { join } from "node:path"
 import * as Certificates from "../../../tests/support/Certificates.ts"
 import {
   bounded,
+  capricious,
   connections,
   eventually,
   FakeTransport,
@@ -277,6 +278,20 @@ describe("spans", () => {
 })
 
 describe("Server.events", () => {
+  it.effect("end for whoever begins to listen while the server stops", () =>
+    Effect.gen(function*() {
+      const { layer } = FakeTransport.make()
+      for (let seed = 0; seed < 300; seed++) {
+        const server = yield* Effect.provide(Server.make(options, echo), layer)
+        const listening = yield* Effect.forkChild(capricious(seed)(Stream.runDrain(server.events)))
+        const stopping = yield* Effect.forkChild(capricious(seed + 1000)(server.stop))
+        yield* TestClock.adjust("1 minute")
+        yield* Fiber.join(stopping)
+        yield* TestClock.adjust("1 minute")
+        assert.isDefined(listening.pollUnsafe(), `seed ${seed}`)
+      }
+    }))
+
   it.live("a connection's events are in order, with its traffic at the end", () =>
     bounded(Effect.gen(function*() {
       const server = yield* Server.make(options, echo)

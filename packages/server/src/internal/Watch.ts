@@ -4,13 +4,14 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import * as PubSub from "effect/PubSub"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import type { Reason } from "../Admission.ts"
 import type { Drop } from "../Broadcast.ts"
 import type { DeadlineExceeded } from "../Deadlines.ts"
 import type { ProxyError } from "../ProxyProtocol.ts"
 import type { Happened, ServerEvent, ServerState } from "../ServerEvent.ts"
 import * as ServerMetrics from "../ServerMetrics.ts"
+import { eventsOf } from "./eventsOf.ts"
 
 // What a slow subscriber may have waiting; then it loses the oldest.
 const capacity = 4096
@@ -182,14 +183,10 @@ export const make = (address: () => Address.Address, isSecured: boolean): Effect
     return {
       counts,
       state: () => state,
-      events: Stream.suspend(() =>
-        state._tag === "Stopped"
-          ? Stream.empty
-          : Stream.takeUntil(
-            Stream.fromPubSub(hub),
-            (event) => event._tag === "Moved" && event.state._tag === "Stopped"
-          )
-      ),
+      events: eventsOf(hub, {
+        isLast: (event) => event._tag === "Moved" && event.state._tag === "Stopped",
+        isOver: () => state._tag === "Stopped"
+      }),
       moved: (to) => {
         state = to
         if (to._tag === "Stopped") metrics.drainDuration().update(to.report.durationMillis / 1000)

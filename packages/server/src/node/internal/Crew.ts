@@ -2,7 +2,8 @@
 import type { BoundPort } from "@framewire/core/node"
 import * as Effect from "effect/Effect"
 import * as PubSub from "effect/PubSub"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
+import { eventsOf } from "../../internal/eventsOf.ts"
 import { Stopping, WorkerError } from "../WorkerError.ts"
 import type { WorkerEvent } from "../WorkerEvent.ts"
 import type { WorkersReport } from "../WorkersReport.ts"
@@ -88,8 +89,6 @@ export const make = (held: Held, options: Process.Options): Effect.Effect<Crew> 
       return report
     })
 
-    const events = Stream.suspend(() =>
-      over ? Stream.empty : Stream.takeUntil(Stream.fromPubSub(hub), ({ _tag }) => _tag === "Stopped")
-    )
+    const events = eventsOf(hub, { isLast: ({ _tag }) => _tag === "Stopped", isOver: () => over })
     return { events, isAlive: (worker) => alive.has(worker), start, retire, disband }
   })
