@@ -201,6 +201,16 @@ describe("Framed.rawStream", () => {
       }
     }))
 
+  it.effect("fails with a bad message that was not reported yet, and has taken nothing", () =>
+    Effect.gen(function*() {
+      const framed = Framed.make(fake(["a\n\xff\nraw b\n"], done).connection, text)
+      assert.deepStrictEqual(yield* framed.receiveAll, ["a"])
+      const raw = framed.rawStream(4)
+      assert.strictEqual(yield* outcome(collected(raw)), "!MessageError InvalidUtf8 @2")
+      assert.strictEqual(yield* collected(raw), "raw ")
+      assert.strictEqual(yield* framed.receive, "b")
+    }))
+
   it.effect("FIN before the last of them is Truncated, also where they are dropped", () =>
     Effect.gen(function*() {
       const error = "FrameError Truncated 0 of 2 @3"

@@ -117,6 +117,9 @@ export class Speaker<In, Out> implements Framed<In, Out> {
       return Stream.fromPull(Effect.sync(() => {
         let begun = false
         const begin = inbound.pull(this, () => {
+          // Before anything is taken: who goes on after a bad message has its bytes still.
+          const failed = inbound.fail()
+          if (failed !== undefined) return failed
           begun = true
           inbound.raw = size
           return next
