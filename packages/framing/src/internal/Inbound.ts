@@ -42,6 +42,8 @@ export class Inbound {
   #isCut = false
   /** There may be more messages than were wanted at once. */
   #isHalted = false
+  /** Bytes in front that a decoder has looked at and remembers: it waits for the rest of their frame. */
+  #looked = 0
   #alarm: Fiber.Fiber<unknown> | undefined
 
   constructor(connection: Connection.Connection) {
@@ -147,6 +149,12 @@ export class Inbound {
   decode<In>(step: Decoder.Step<In>, into: Array<In>, atMost?: number): void {
     if (!this.#isCut) this.failure ??= Decoder.run(step, this.reader, into, atMost)
     this.#isHalted = into.length === atMost && this.reader.length > 0
+    this.#looked = this.reader.length
+  }
+
+  /** Whether a decoder waits for the rest of what comes next, and so has to begin anew if somebody else takes that. */
+  get isLookedAt(): boolean {
+    return this.#looked > 0 && this.reader.stalled === this.reader.offset
   }
 
   // The end is the peer's word that the last frame is whole. After `shutdownRead`, as of a server that drains, nobody has

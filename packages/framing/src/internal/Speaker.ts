@@ -100,7 +100,10 @@ export class Speaker<In, Out> implements Framed<In, Out> {
         }
         const failed = inbound.fail()
         if (failed !== undefined) return failed
-        if (reader.length >= size) return Effect.succeed(reader.take(size))
+        if (reader.length >= size) {
+          if (size > 0) this.#forget()
+          return Effect.succeed(reader.take(size))
+        }
         reader.need(size)
         return reader.ended ? inbound.truncated(size) : undefined
       })
@@ -121,6 +124,7 @@ export class Speaker<In, Out> implements Framed<In, Out> {
           const failed = inbound.fail()
           if (failed !== undefined) return failed
           begun = true
+          if (size > 0) this.#forget()
           inbound.raw = size
           return next
         })
@@ -144,8 +148,11 @@ export class Speaker<In, Out> implements Framed<In, Out> {
     const everything = inbound.pull(
       this,
       (): Pull.Pull<Arr.NonEmptyReadonlyArray<Uint8Array>, FramedError> | undefined => {
-        if (reader.length > 0) return inbound.fail() ?? Effect.succeed(Arr.of(reader.take(reader.length)))
-        return inbound.fail() ?? (reader.ended ? Cause.done() : undefined)
+        const failed = inbound.fail()
+        if (failed !== undefined) return failed
+        if (reader.length === 0) return reader.ended ? Cause.done() : undefined
+        this.#forget()
+        return Effect.succeed(Arr.of(reader.take(reader.length)))
       }
     )
     return Stream.fromPull(Effect.succeed(everything))
@@ -174,6 +181,11 @@ export class Speaker<In, Out> implements Framed<In, Out> {
         this.#step = this.#codec.decoder.start()
         return connection.upgradeTls({ ...tls, ...early })
       })
+  }
+
+  /** What comes next is taken as it is: a part of a frame that the decoder found in it was none. */
+  #forget(): void {
+    if (this.#inbound.isLookedAt) this.#step = this.#codec.decoder.start()
   }
 
   /** The next messages, `atMost` of them. */
