@@ -35,7 +35,7 @@ export class Speaker<In, Out> implements Framed<In, Out> {
     inbound.owner = this
     this.#inbound = inbound
     this.#codec = codec
-    this.#step = codec.decoder.start()
+    this.#step = this.#begin()
   }
 
   get connection() {
@@ -178,14 +178,19 @@ export class Speaker<In, Out> implements Framed<In, Out> {
         }
         const early = tls.received === undefined ? {} : { received: [...tls.received, reader.take(reader.length)] }
         // What a decoder remembers of plaintext has no say in what is secured.
-        this.#step = this.#codec.decoder.start()
+        this.#step = this.#begin()
         return connection.upgradeTls({ ...tls, ...early })
       })
   }
 
   /** What comes next is taken as it is: a part of a frame that the decoder found in it was none. */
   #forget(): void {
-    if (this.#inbound.isLookedAt) this.#step = this.#codec.decoder.start()
+    if (this.#inbound.isLookedAt) this.#step = this.#begin()
+  }
+
+  #begin(): Decoder.Step<In> {
+    this.#inbound.reader.skipping = false
+    return this.#codec.decoder.start()
   }
 
   /** The next messages, `atMost` of them. */

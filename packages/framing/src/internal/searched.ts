@@ -60,8 +60,10 @@ export const searched = ({ keep, limit, onTooLong, search }: SearchedOptions): D
     if (!found) {
       if (reader.ended) throw fail(new Truncated({ have: seen - begin, need: undefined }), begin, first)
       reader.discard(reader.length - Math.max(1, state.ending))
+      reader.skipping = true
       return reader.need()
     }
+    reader.skipping = false
     if (state.fault !== undefined) throw fail(state.fault, begin, first)
     reader.skip(seen - reader.offset)
     head = undefined
