@@ -86,12 +86,19 @@ const hostName = /^(?=.{1,253}$)[a-z\d_](?:[a-z\d_-]{0,61}[a-z\d_])?(?:\.[a-z\d_
 // No name ends in a number: it is meant as IPv4. Resolvers read 1.2.3 as 1.2.0.3 and 0x7f.1 as 127.0.0.1.
 const endsInNumber = /(?:^|\.)(?:\d+|0x[\da-f]*)\.?$/i
 
+// A link-local address is one in its zone alone, as in fe80::1%eth0.
+const ipv6Of = (text: string): Result.Result<string, NetAddress.NetAddressError> =>
+  text.includes("%")
+    ? NetAddress.scopedIpv6LiteralFromString(text)
+    : Result.map(NetAddress.ipv6FromString(text), NetAddress.formatIp)
+
 /**
  * Reads an address from text.
  *
  * ```text
  * IN  127.0.0.1:8888    OUT { host: "127.0.0.1", port: 8888 }
  * IN  [::1]:8888        OUT { host: "::1", port: 8888 }
+ * IN  [fe80::1%eth0]:80 OUT { host: "fe80::1%eth0", port: 80 }
  * IN  localhost:8888    OUT { host: "localhost", port: 8888 }
  * IN  unix:/run/a.sock  OUT { path: "/run/a.sock" }
  * ```
@@ -113,9 +120,9 @@ export const parse = (input: string): Result.Result<Address, AddressError> => {
   const port = Number(digits)
   if (!/^\d{1,5}$/.test(digits) || !isPort(port)) return fail(input, `a port from 0 to ${maxPort} after the host`)
   if (host.startsWith("[")) {
-    const ip = NetAddress.ipv6FromString(host.slice(1, -1))
+    const ip = ipv6Of(host.slice(1, -1))
     return host.endsWith("]") && Result.isSuccess(ip)
-      ? Result.succeed({ host: NetAddress.formatIp(ip.success), port })
+      ? Result.succeed({ host: ip.success, port })
       : fail(input, "an IPv6 address between the brackets")
   }
   if (host.includes(":")) return fail(input, "brackets around an IPv6 address, as in [::1]:80")

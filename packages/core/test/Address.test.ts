@@ -62,6 +62,10 @@ describe("Address", () => {
     ["fe80::1%eth0:80", brackets],
     ["[::1:80", ipv6],
     ["[]:80", ipv6],
+    ["[fe80::1%]:80", ipv6],
+    ["[fe80::1%a%b]:80", ipv6],
+    ["[%eth0]:80", ipv6],
+    ["[127.0.0.1%lo]:80", ipv6],
     ["[127.0.0.1]:80", ipv6],
     ["[::1]", port],
     ["unix:", "a path after unix:"],
@@ -94,6 +98,14 @@ describe("Address", () => {
     const ipv6 = `[${groups.map((group) => group.toString(16)).join(":")}]:${port}`
     for (const text of [`${octets.join(".")}:${port}`, ipv6, `unix:${path}`]) {
       const address = read(text)
+      assert.deepStrictEqual(read(Address.format(address)), address)
+    }
+  })
+
+  it("reads what it has written of an address with a zone, which the host is then known by", () => {
+    for (const [text, host] of [["[fe80::1%eth0]:80", "fe80::1%eth0"], ["[FE80:0::1%3]:80", "fe80::1%3"]] as const) {
+      const address = read(text)
+      assert.deepStrictEqual(address, { host, port: 80 })
       assert.deepStrictEqual(read(Address.format(address)), address)
     }
   })

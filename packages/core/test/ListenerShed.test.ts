@@ -1,9 +1,10 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import { type Listener, Transport } from "@framewire/core"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Net from "node:net"
 import * as Child from "./support/Child.ts"
 import { anyPort, bounded, eventually, Raw } from "./support/index.ts"
 
@@ -15,6 +16,18 @@ const outcomeOf = (peer: ReturnType<typeof Raw.connect>) =>
   })
 
 describe("backlog", () => {
+  for (const backlog of [Infinity, 2 ** 32]) {
+    it.live(`${backlog} is as many as the kernel allows`, () =>
+      bounded(Effect.gen(function*() {
+        // What the platform is told it cuts to 32 bits: of these, 0 would be left, and one client could wait.
+        const listen = vi.spyOn(Net.Server.prototype, "listen")
+        yield* Effect.addFinalizer(() => Effect.sync(() => listen.mockRestore()))
+        yield* Transport.listen(anyPort, { backlog, linger: 0 })
+        const [given] = listen.mock.calls[0] ?? []
+        assert.deepInclude(given, { backlog: 2 ** 31 - 1 })
+      })))
+  }
+
   it.live("who is reset is announced and counted, and the listener goes on", () =>
     bounded(Effect.gen(function*() {
       const shed: Array<Listener.AcceptShed> = []

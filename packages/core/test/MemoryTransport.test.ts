@@ -104,6 +104,23 @@ describe("time", () => {
       yield* Fiber.join(sends)
     })))
 
+  it.effect("a readBuffer of 0 is 1, as of sockets", () =>
+    on({})(Effect.gen(function*() {
+      const { client, server } = yield* pair({ readBuffer: 0 })
+      yield* client.send(pattern(10))
+      assert.strictEqual((yield* server.receive)[0].length, 10)
+    })))
+
+  it.effect("a batch of very many chunks", () =>
+    on({})(Effect.gen(function*() {
+      const { client, server } = yield* pair()
+      const chunks = Array.from({ length: 200_000 }, () => pattern(1))
+      const sent = yield* fork(client.sendAll(chunks))
+      let all = 0
+      while (all < chunks.length) all += (yield* server.receive).length
+      yield* Fiber.join(sent)
+    })))
+
   it.effect("an hour of heartbeats takes less than a second", () =>
     on({ latency: ["5 millis", "50 millis"], rechunk: 3 })(Effect.gen(function*() {
       // Of this process, so that a busy machine makes no difference.

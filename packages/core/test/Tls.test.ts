@@ -7,6 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as Queue from "effect/Queue"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
+import { once } from "node:events"
 import * as NodeTls from "node:tls"
 import * as Certificates from "../../../tests/support/Certificates.ts"
 import {
@@ -150,6 +151,18 @@ describe("a secured connection", () => {
         const accepted = yield* listener.accept
         assert.strictEqual((yield* accepted.tls)?.serverName, serverName)
       }
+    })))
+
+  it.live("a dot at the end of a name says that it is whole, and is no part of it for TLS", () =>
+    bounded(Effect.gen(function*() {
+      const { address, listener } = yield* listen({ identity: server, names: { "*.wild.example": other } })
+      const dialled = yield* connect(address, { serverName: "a.wild.example." })
+      assert.strictEqual((yield* dialled.tls)?.serverName, "a.wild.example")
+      assert.strictEqual((yield* (yield* listener.accept).tls)?.serverName, "a.wild.example")
+      // Others send it.
+      const theirs = yield* bare(address, { servername: "a.wild.example." })
+      yield* Effect.promise(() => once(theirs, "secureConnect"))
+      assert.strictEqual(theirs.getPeerX509Certificate()?.subject, "CN=other.example")
     })))
 
   it.live("a client says who it is (mTLS)", () =>

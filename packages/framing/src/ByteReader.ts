@@ -53,6 +53,8 @@ export class ByteReader {
    * `Decoder.visit` does not, and leaves NaN.
    */
   frames = 0
+  /** What waits is of a frame that is too long and goes by: nobody waits for its end. A step that skips says so. */
+  skipping = false
   /** Frames that the fast form of a step may try at once: one after a frame that it could not take, then twice as many. */
   window = Number.POSITIVE_INFINITY
   /** The `offset` at which a step has asked for more. */

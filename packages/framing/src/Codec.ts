@@ -114,7 +114,9 @@ const mapEncode = <A, B>(inner: Encode<A>, f: (message: B) => A): Encode<B> => {
   return many === undefined
     ? encode
     : Object.assign(encode, {
-      many: (messages: ReadonlyArray<B>, writer: ByteWriter.ByteWriter) => many(messages.map(f), writer)
+      // Not `map(f)`, which gives it an index, too: what may be left out, as a radix, is not to be that.
+      many: (messages: ReadonlyArray<B>, writer: ByteWriter.ByteWriter) =>
+        many(messages.map((message) => f(message)), writer)
     })
 }
 

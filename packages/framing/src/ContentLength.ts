@@ -55,12 +55,13 @@ const sizeOf = (lines: ReadonlyArray<string>): number | InvalidLength | Malforme
       return new Malformed({ detail: `${JSON.stringify(line.slice(0, 40))} is no header field` })
     }
     if (fields.has(name)) return new Malformed({ detail: `${name} comes twice` })
-    fields.set(name, line.slice(colon + 1).trim())
+    fields.set(name, line.slice(colon + 1))
   }
   const value = fields.get("content-length")
   if (value === undefined) return new Malformed({ detail: "there is no Content-Length" })
-  const size = /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN
-  return Number.isSafeInteger(size) ? size : new InvalidLength({ detail: JSON.stringify(value.slice(0, 40)) })
+  // White space is what the syntax says, and not all that `trim` and `Number` take for it.
+  const size = /^[ \t]*\d{1,16}[ \t]*$/.test(value) ? Number(value) : Number.NaN
+  return Number.isSafeInteger(size) ? size : new InvalidLength({ detail: JSON.stringify(value.trim().slice(0, 40)) })
 }
 
 /**

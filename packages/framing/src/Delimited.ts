@@ -19,8 +19,8 @@
  *
  * **Errors**: a longer frame, finished or not, is a `FrameError` (`FrameTooLong`); the connection is over. With `onTooLong:
  * "skip"` it is discarded as it comes, and costs a `MessageError` (`FrameTooLong`) with its size at its end; with
- * `"truncate"` its first `limit` bytes are a frame of their own before that. A stream that ends without a delimiter is a
- * `FrameError` (`Truncated`), with `allowTruncated` the bytes that came are the last frame. To send a payload in which,
+ * `"truncate"` its first `limit` bytes are a frame of their own before that, without a character of UTF-8 that would be cut
+ * in two. A stream that ends without a delimiter is a `FrameError` (`Truncated`), with `allowTruncated` the bytes that came are the last frame. To send a payload in which,
  * or across whose end, a delimiter would be found is a `MessageError` (`ContainsDelimiter`), a longer one is one of
  * `FrameTooLong`.
  *

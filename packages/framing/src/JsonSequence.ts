@@ -141,7 +141,10 @@ export const framing = (options: JsonSequenceOptions = {}): Codec.Framing => {
         fault: undefined,
         find: (reader, from) => {
           const at = reader.search(from, scan.find)
-          if (at < 0 && !(reader.ended && reader.length > 0)) return -1
+          if (at < 0 && !(reader.ended && reader.length > 0)) {
+            state.ending = 0
+            return -1
+          }
           state.ending = at >= 0 && reader.at(at) === lf ? 1 : 0
           const isWhole = state.ending === 1 || scan.isWhole()
           wrong = separated ? isWhole ? undefined : "the text may be cut short" : "the text has no RS in front"

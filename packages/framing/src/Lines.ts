@@ -20,8 +20,9 @@
  * **Errors**: a longer line, finished or not, is a `FrameError` (`FrameTooLong`), a bare LF in strict CRLF one of
  * `BareLineFeed`; the connection is over. With `onTooLong: "skip"` a longer line is discarded as it comes, and costs a
  * `MessageError` (`FrameTooLong`) with its size at its end; with `"truncate"` its first `limit` bytes are a frame of
- * their own before that. To send a payload that has an LF, or ends in a CR that the reader would take as
- * part of the ending, is a `MessageError` (`ContainsDelimiter`), a longer one is one of `FrameTooLong`.
+ * their own before that, without a character of UTF-8 that would be cut in two. To send a payload that has an LF, or ends in
+ * a CR that the reader would take as part of the ending, is a `MessageError` (`ContainsDelimiter`), a longer one is one of
+ * `FrameTooLong`.
  *
  * **Source**: CRLF is RFC 5321 section 2.3.8 and most Internet protocols, LF is POSIX 3.206.
  *

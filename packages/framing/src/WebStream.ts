@@ -47,7 +47,7 @@ export const decode = <In>(codec: Codec.Codec<In, never>): TransformStream<Uint8
 }
 
 /**
- * Messages to bytes.
+ * Messages to bytes. A chunk is the reader's, with its memory.
  *
  * **Errors**: the stream fails with the `MessageError` of a message that the codec refuses.
  *
@@ -59,6 +59,11 @@ export const encode = <Out>(codec: Codec.Codec<unknown, Out>): TransformStream<O
     transform: (message, controller) => {
       const encoded = Codec.encodeAll(codec, [message])
       if (Result.isFailure(encoded)) return controller.error(encoded.failure)
-      for (const chunk of encoded.success) controller.enqueue(chunk)
+      for (const chunk of encoded.success) controller.enqueue(owned(chunk))
     }
   })
+
+// Streams of bytes, and whoever posts a chunk to another thread, take its whole memory away, which is the writers' of all
+// connections.
+const owned = (chunk: Uint8Array): Uint8Array =>
+  chunk.length === chunk.buffer.byteLength ? chunk : new Uint8Array(chunk)

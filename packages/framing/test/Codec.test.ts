@@ -79,6 +79,16 @@ describe("Codec.transform", () => {
     assert.deepStrictEqual([into, calls], [[1, 2, 0], 3])
   })
 
+  it("gives either function the message and nothing else, of many too", () => {
+    const hex = Codec.transform(
+      text,
+      (line, radix = 16) => Number.parseInt(line, radix),
+      (value: number, radix = 16) => value.toString(radix)
+    )
+    gives(hex, encoded(hex, [10, 11, 12]), [10, 11, 12])
+    assert.strictEqual(show(encoded(hex, [10, 11, 12])), "a\nb\nc\n")
+  })
+
   it("either function may refuse a message", () => {
     gives(numbers, "1\nx\n3\n", [1, "!MessageError SchemaMismatch @2", 3])
     assert.strictEqual(refusal(numbers, 0.5), "MessageError SchemaMismatch")

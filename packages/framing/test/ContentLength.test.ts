@@ -50,7 +50,22 @@ describe("ContentLength reads", () => {
   })
 
   it("refuses a size that is no number", () => {
-    for (const size of ["", "-1", "+1", "1.0", "0x1", "1e1", "1,1", "5 5", "9007199254740992", "9".repeat(17), "٥"]) {
+    for (
+      const size of [
+        "",
+        "-1",
+        "+1",
+        "1.0",
+        "0x1",
+        "1e1",
+        "1,1",
+        "5 5",
+        "9007199254740992",
+        "9".repeat(17),
+        "٥",
+        "\xa05"
+      ]
+    ) {
       gives(framing, `Content-Length: ${size}\r\n\r\n`, ["!FrameError InvalidLength @0"])
     }
     gives(framing, "Content-Length: 9007199254740991\r\n\r\n", [`!FrameError FrameTooLong ${2 ** 53 - 1} > 1048576 @0`])

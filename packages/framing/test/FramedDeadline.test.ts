@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type Connection, Transport } from "@framewire/core"
 import { MemoryTransport } from "@framewire/core/testing"
-import { Codec, Framed, LengthPrefixed, Lines } from "@framewire/framing"
+import { Codec, Delimited, Framed, LengthPrefixed, Lines, Slip } from "@framewire/framing"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -106,6 +106,69 @@ describe("Framed: the deadline of a frame", () => {
         }
       })
     ))
+
+  it.effect("by receiveEach: the frame behind a bad message has its own", () =>
+    between(({ ours, peer }) =>
+      Effect.gen(function*() {
+        const framed = Framed.make(ours, text)
+        const each = framed.receiveEach(() => Effect.void)
+        const first = yield* Effect.forkChild(outcome(each))
+        yield* peer.send(bytes("bad"))
+        yield* after(20_000)
+        yield* peer.send(bytes("\xff\n"))
+        yield* after(0)
+        assert.strictEqual(yield* Fiber.join(first), "!MessageError InvalidUtf8 @0")
+        const second = yield* Effect.forkChild(outcome(each))
+        yield* peer.send(bytes("b"))
+        yield* after(29_999)
+        assert.isUndefined(second.pollUnsafe())
+        yield* after(1)
+        assert.strictEqual(yield* Fiber.join(second), "!FrameError FrameTimeout 1 of ? in 30000 ms @5")
+      })
+    ))
+
+  it.effect("a frame too long that goes by is not counted, the one behind it is", () =>
+    Effect.gen(function*() {
+      const framings: Readonly<Record<string, readonly [Codec.Framing, string]>> = {
+        lines: [Lines.make({ limit: 3, onTooLong: "skip" }), "\n"],
+        truncated: [Lines.make({ limit: 3, onTooLong: "truncate" }), "\n"],
+        delimited: [Delimited.make({ delimiter: "--", limit: 3, onTooLong: "skip" }), "--"],
+        slip: [Slip.make({ limit: 3, onTooLong: "skip" }), "\xc0"],
+        length: [LengthPrefixed.make({ width: 1, limit: 3, onTooLong: "skip" }), "a".repeat(89)]
+      }
+      for (const [name, [framing, end]] of Object.entries(framings)) {
+        for (const how of ["receive", "receiveEach"] as const) {
+          yield* between(({ ours, peer }) =>
+            Effect.gen(function*() {
+              const framed = Framed.make(ours, Codec.text(framing))
+              const seen: Array<unknown> = []
+              const all = how === "receive"
+                ? Effect.map(framed.receive, (message) => void seen.push(message))
+                : framed.receiveEach((messages) => Effect.sync(() => void seen.push(...messages)))
+              const fiber = yield* Effect.forkChild(
+                Effect.repeat(Effect.map(outcome(all), (it) => it === undefined || seen.push(it)), {
+                  while: () => !String(seen).includes("FrameError")
+                })
+              )
+              yield* peer.send(bytes("a"))
+              yield* after(20_000)
+              for (const part of ["aaaaa", "aa", "a"]) {
+                yield* peer.send(bytes(part))
+                yield* after(20_000)
+              }
+              yield* peer.send(bytes(`${end}\x02`))
+              yield* after(29_999)
+              const label = `${name}, ${how}: ${seen.join()}`
+              assert.isFalse(String(seen).includes("FrameTimeout"), label)
+              assert.include(String(seen), "FrameTooLong", label)
+              yield* after(1)
+              yield* Fiber.interrupt(fiber)
+              assert.include(String(seen), "FrameTimeout 1 of", label)
+            })
+          )
+        }
+      }
+    }))
 
   it.effect("what has arrived is looked at first, however late it is received", () =>
     between(({ ours, peer }) =>

@@ -1,5 +1,19 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Codec, Framed, type FramingError, LengthPrefixed, Lines } from "@framewire/framing"
+import {
+  Cobs,
+  Codec,
+  ConcatenatedJson,
+  ContentLength,
+  Delimited,
+  Framed,
+  type FramingError,
+  JsonSequence,
+  LengthPrefixed,
+  Lines,
+  Preset,
+  Slip,
+  SunRpcRecord
+} from "@framewire/framing"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -8,7 +22,7 @@ import * as Scheduler from "effect/Scheduler"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { type Batch, done, fake, outcome, outcomes } from "./scripted.ts"
-import { bytes, cuttings, join, show } from "./support.ts"
+import { bytes, cuttings, encoded, join, show } from "./support.ts"
 
 const text = Codec.text(Lines.make({ limit: 10 }))
 const u8 = Codec.text(LengthPrefixed.u8())
@@ -133,6 +147,53 @@ describe("Framed.raw", () => {
     }
   })
 
+  it.effect("what a receive in vain had looked at may be taken, and is forgotten", () =>
+    Effect.gen(function*() {
+      const framings: Readonly<Record<string, Codec.Framing>> = {
+        lines: Lines.make(),
+        delimited: Delimited.make({ delimiter: "abc" }),
+        slip: Slip.make(),
+        cobs: Cobs.make(),
+        json: ConcatenatedJson.make(),
+        sequence: JsonSequence.framing(),
+        headers: ContentLength.make(),
+        sunrpc: SunRpcRecord.make(),
+        mllp: Preset.mllp()
+      }
+      const looked: Readonly<Record<string, string>> = {
+        delimited: "xab",
+        json: "{[[\"",
+        sequence: "[[",
+        headers: "Content-Length: 500\r\n\r\n",
+        sunrpc: "\0\0\0\x01a\0\0",
+        slip: "a\xdb\xdc\xdb",
+        cobs: "\x02a\x09",
+        mllp: "\x0babc\x1c"
+      }
+      for (const [name, framing] of Object.entries(framings)) {
+        const before = looked[name] ?? "ab"
+        const message = "{\"c\":1}"
+        const behind = show(encoded(framing, [bytes(message), bytes(message)]))
+        for (const how of ["raw", "rawStream", "dropped", "rest"] as const) {
+          let round = 0
+          const then = Effect.suspend(() =>
+            round++ === 0 ? Effect.never : Effect.succeed<[Uint8Array]>([bytes(behind)])
+          )
+          const framed = Framed.make(fake([before], then).connection, framing)
+          const waiting = yield* Effect.forkChild(framed.receive, { startImmediately: true })
+          yield* Effect.yieldNow
+          yield* Fiber.interrupt(waiting)
+          const size = before.length
+          if (how === "raw") assert.strictEqual(show(yield* framed.raw(size)), before)
+          else if (how === "rest") yield* Stream.runDrain(Stream.take(framed.rest, 1))
+          else yield* Stream.runForEachWhile(framed.rawStream(size), () => Effect.succeed(how === "rawStream"))
+          const label = `${name}, ${how}`
+          assert.strictEqual(show(yield* framed.receive), message, label)
+          assert.strictEqual(show(yield* framed.receive), message, label)
+        }
+      }
+    }))
+
   it.effect("an interrupted raw has taken nothing, wherever the fiber was", () =>
     Effect.gen(function*() {
       for (const budget of [2048, 100, 50, 30, 20, 15, 10, 7]) {
@@ -199,6 +260,16 @@ describe("Framed.rawStream", () => {
           assert.strictEqual(yield* framed.receive, "c")
         }
       }
+    }))
+
+  it.effect("fails with a bad message that was not reported yet, and has taken nothing", () =>
+    Effect.gen(function*() {
+      const framed = Framed.make(fake(["a\n\xff\nraw b\n"], done).connection, text)
+      assert.deepStrictEqual(yield* framed.receiveAll, ["a"])
+      const raw = framed.rawStream(4)
+      assert.strictEqual(yield* outcome(collected(raw)), "!MessageError InvalidUtf8 @2")
+      assert.strictEqual(yield* collected(raw), "raw ")
+      assert.strictEqual(yield* framed.receive, "b")
     }))
 
   it.effect("FIN before the last of them is Truncated, also where they are dropped", () =>

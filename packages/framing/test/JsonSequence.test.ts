@@ -114,6 +114,14 @@ describe("JsonSequence writes", () => {
     gives(texts, encoded(texts, [bytes("[\n1]"), bytes("1 ")]), ["[\n1]", "1 "])
   })
 
+  it("one above the limit is refused before its end, also behind another", () => {
+    const framing = JsonSequence.framing({ limit: 4 })
+    for (const before of ["", "\x1e1\n"]) {
+      const error = Decoder.run(framing.decoder.start(), readerOf(bytes(`${before}\x1e12345`)), [])
+      assert.strictEqual(error?.reason._tag, "FrameTooLong")
+    }
+  })
+
   it("up to the limit, and options that mean something", () => {
     const framing = JsonSequence.framing({ limit: 4 })
     assert.isUndefined(refusal(framing, bytes("1234")))

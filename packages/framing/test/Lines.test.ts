@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Codec, Decoder, FramingError, Lines } from "@framewire/framing"
+import { ByteWriter, Codec, Decoder, FramingError, Lines } from "@framewire/framing"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
 import {
@@ -170,6 +170,35 @@ describe("Lines that goes on after what is too long", () => {
       "!MessageError FrameTooLong 12 > 4 @16",
       "",
       "z"
+    ])
+  })
+
+  it("truncate: cuts no character of UTF-8 in two, and bytes that are none where the limit is", () => {
+    const text = Codec.text(truncate)
+    const tooLong = (size: number) => `!MessageError FrameTooLong ${size} > 4 @0`
+    for (
+      const [line, cut, size] of [
+        ["abc\u00e9fg", "abc", 7],
+        ["ab\u00e9fg", "ab\u00e9", 6],
+        ["abc\u20ac", "abc", 6],
+        ["ab\u20acc", "ab", 6],
+        ["a\u20acb", "a\u20ac", 5],
+        ["abc\u{1f600}", "abc", 7],
+        ["a\u{1f600}", "a", 5],
+        ["\u{1f600}a", "\u{1f600}", 5]
+      ] as const
+    ) {
+      gives(text, ByteWriter.utf8(`${line}\n`), [cut, tooLong(size)])
+    }
+    for (
+      const line of ["abc\xe9fg", "abcd\x80", "ab\x80\x80\x80", "\x80\x80\x80\x80\x80", "ab\xc3\xa9\xa9", "abc\xff\x80"]
+    ) {
+      gives(truncate, `${line}\n`, [line.slice(0, 4), tooLong(line.length)])
+    }
+    // There is no room for one.
+    gives(Lines.make({ limit: 1, onTooLong: "truncate" }), "\xc3\xa9\n", [
+      "\xc3",
+      "!MessageError FrameTooLong 2 > 1 @0"
     ])
   })
 

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { type Connection, Transport } from "@framewire/core"
 import { NodeTransport } from "@framewire/core/node"
 import { type MemoryNetwork, MemoryTransport } from "@framewire/core/testing"
-import { Codec, Framed, LengthPrefixed, Lines } from "@framewire/framing"
+import { Codec, Framed, LengthPrefixed, Lines, Resp } from "@framewire/framing"
 import { Recorder, Vector } from "@framewire/framing/testing"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -12,7 +12,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
-import { hex } from "./support.ts"
+import { bytes, hex, show } from "./support.ts"
 
 interface Ends {
   readonly client: Connection.Connection
@@ -189,6 +189,16 @@ describe("Vector.replay", () => {
     for (const other of others) assert.isFalse(Vector.replay({ ...vector, ...other }, u16).pass, JSON.stringify(other))
     const vague = [{ frame: "61" }, { error: "Truncated", note: "in other words" }]
     assert.isTrue(Vector.replay({ ...vector, expect: vague, chunks: ["0001610002"] }, u16).pass)
+  })
+
+  it("has bigints, too", () => {
+    const most = "9223372036854775807"
+    const expect = Vector.play(Resp.make(), [bytes(`:${most}\r\n:1\r\n`)], true)
+    assert.deepStrictEqual(
+      expect.map((one) => "frame" in one ? show(hex(one.frame)) : one.error),
+      [`{"type":"integer","value":"${most}n"}`, `{"type":"integer","value":1}`]
+    )
+    assert.strictEqual(show(Vector.bytesOf(1n)), "\"1n\"")
   })
 
   it("refuses what is not hex digits", () => {

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Codec, FramingError, LengthPrefixed, Lines, WebStream } from "@framewire/framing"
+import * as Result from "effect/Result"
 import { Duplex, Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import { bytes, cuttings, encoded, failureOf, inChunks, join } from "./support.ts"
@@ -69,6 +70,23 @@ describe("WebStream", () => {
       }
     )
     assert.deepStrictEqual(seen, messages)
+  })
+
+  it("encode: what it gives is the reader's alone: a stream of bytes takes its memory away", async () => {
+    const one = ReadableStream.from(["one"]).pipeThrough(WebStream.encode(text))
+    const other = Result.getOrThrow(Codec.encodeAll(text, ["another's"]))
+    const stream = new ReadableStream({
+      type: "bytes",
+      start: async (controller) => {
+        for await (const { buffer, byteOffset, length } of one) {
+          assert(buffer instanceof ArrayBuffer)
+          controller.enqueue(new Uint8Array(buffer, byteOffset, length))
+        }
+        controller.close()
+      }
+    })
+    assert.deepStrictEqual(await collected(stream.pipeThrough(WebStream.decode(text))), ["one"])
+    assert.deepStrictEqual(join(other), bytes("another's\n"))
   })
 
   it("encode: fails with the MessageError of what is refused", async () => {

@@ -78,7 +78,7 @@ export const make = (wire: Wire, options: ConnectionOptions, origin: Origin): Ef
     }, wire.lends)
     let pumping = false
     /** As many bytes as have arrived and wait stop the pump. */
-    let readLimit = readBuffer
+    let readLimit = Math.max(1, readBuffer)
     let pulls = 0
     const traffic = { received: 0, sent: 0 }
     let unsent = 0

@@ -44,6 +44,8 @@ export class Inbound {
   #isHalted = false
   /** Messages that the last look has decoded. */
   #decoded = 0
+  /** Bytes in front that a decoder has looked at and remembers: it waits for the rest of their frame. */
+  #looked = 0
   #alarm: Fiber.Fiber<unknown> | undefined
 
   constructor(connection: Connection.Connection) {
@@ -59,11 +61,12 @@ export class Inbound {
       if (this.owner !== owner) return Inbound.stale
       const found = takesRaw || this.#isPastRaw() ? look() : this.fail() ?? this.#endedInRaw()
       const progress = fiber.getRef(Progress.Progress)
-      progress.took(found === undefined ? 0 : this.#frames(), this.reader.length)
+      const pending = this.#pending
+      progress.took(found === undefined ? 0 : this.#frames(), pending)
       if (found === undefined) {
         // One clock is enough.
         this.millis ??= Progress.isKept(progress) ? Number.POSITIVE_INFINITY : defaultMillis
-        if (this.reader.length === 0 || this.millis === Number.POSITIVE_INFINITY) return idle
+        if (pending === 0 || this.millis === Number.POSITIVE_INFINITY) return idle
         return Pull.matchEffect(this.#inTime(fiber, this.millis), arrived)
       }
       this.#deadline = undefined
@@ -101,14 +104,14 @@ export class Inbound {
       const progress = fiber.getRef(Progress.Progress)
       const millis = this.millis ??= Progress.isKept(progress) ? Number.POSITIVE_INFINITY : defaultMillis
       const wait = () => {
-        if (reader.length > 0 && millis !== Number.POSITIVE_INFINITY && !reader.ended) this.#wait(fiber, millis)
+        if (this.#pending > 0 && millis !== Number.POSITIVE_INFINITY && !reader.ended) this.#wait(fiber, millis)
       }
       const turn = (): Effect.Effect<void, E | InboundError, R> => {
         if (this.owner !== owner) return Inbound.stale
         this.#waiting = false
         const isPastRaw = this.#isPastRaw()
         const handled = isPastRaw ? look() : undefined
-        progress.took(handled === undefined ? 0 : this.#frames(), reader.length)
+        progress.took(handled === undefined ? 0 : this.#frames(), this.#pending)
         if (handled !== undefined) this.#deadline = undefined
         if (reader.length === 0) this.#stopAlarm()
         if (handled !== undefined && this.#isHalted) {
@@ -119,6 +122,7 @@ export class Inbound {
         }
         const failed = this.fail() ?? (isPastRaw ? undefined : this.#endedInRaw())
         if (failed === undefined) wait()
+        else this.#deadline = undefined
         return failed ?? Effect.void
       }
       const arrived = (chunks: ReadonlyArray<Uint8Array>) => {
@@ -145,11 +149,22 @@ export class Inbound {
     })
   }
 
+  /** Bytes of a frame that somebody waits for. */
+  get #pending(): number {
+    return this.reader.skipping ? 0 : this.reader.length
+  }
+
   /** Appends what is whole, at most so many; what is wrong with the next is `failure`. */
   decode<In>(step: Decoder.Step<In>, into: Array<In>, atMost?: number): void {
     if (!this.#isCut) this.failure ??= Decoder.run(step, this.reader, into, atMost)
     this.#decoded = into.length
     this.#isHalted = into.length === atMost && this.reader.length > 0
+    this.#looked = this.reader.length
+  }
+
+  /** Whether a decoder waits for the rest of what comes next, and so has to begin anew if somebody else takes that. */
+  get isLookedAt(): boolean {
+    return this.#looked > 0 && this.reader.stalled === this.reader.offset
   }
 
   /** What was found: so many messages, or else one thing, as a bad one is. */

@@ -35,7 +35,7 @@ export class Speaker<In, Out> implements Framed<In, Out> {
     inbound.owner = this
     this.#inbound = inbound
     this.#codec = codec
-    this.#step = codec.decoder.start()
+    this.#step = this.#begin()
   }
 
   get connection() {
@@ -100,7 +100,10 @@ export class Speaker<In, Out> implements Framed<In, Out> {
         }
         const failed = inbound.fail()
         if (failed !== undefined) return failed
-        if (reader.length >= size) return Effect.succeed(reader.take(size))
+        if (reader.length >= size) {
+          if (size > 0) this.#forget()
+          return Effect.succeed(reader.take(size))
+        }
         reader.need(size)
         return reader.ended ? inbound.truncated(size) : undefined
       })
@@ -117,7 +120,11 @@ export class Speaker<In, Out> implements Framed<In, Out> {
       return Stream.fromPull(Effect.sync(() => {
         let begun = false
         const begin = inbound.pull(this, () => {
+          // Before anything is taken: who goes on after a bad message has its bytes still.
+          const failed = inbound.fail()
+          if (failed !== undefined) return failed
           begun = true
+          if (size > 0) this.#forget()
           inbound.raw = size
           return next
         })
@@ -141,8 +148,11 @@ export class Speaker<In, Out> implements Framed<In, Out> {
     const everything = inbound.pull(
       this,
       (): Pull.Pull<Arr.NonEmptyReadonlyArray<Uint8Array>, FramedError> | undefined => {
-        if (reader.length > 0) return inbound.fail() ?? Effect.succeed(Arr.of(reader.take(reader.length)))
-        return inbound.fail() ?? (reader.ended ? Cause.done() : undefined)
+        const failed = inbound.fail()
+        if (failed !== undefined) return failed
+        if (reader.length === 0) return reader.ended ? Cause.done() : undefined
+        this.#forget()
+        return Effect.succeed(Arr.of(reader.take(reader.length)))
       }
     )
     return Stream.fromPull(Effect.succeed(everything))
@@ -168,9 +178,19 @@ export class Speaker<In, Out> implements Framed<In, Out> {
         }
         const early = tls.received === undefined ? {} : { received: [...tls.received, reader.take(reader.length)] }
         // What a decoder remembers of plaintext has no say in what is secured.
-        this.#step = this.#codec.decoder.start()
+        this.#step = this.#begin()
         return connection.upgradeTls({ ...tls, ...early })
       })
+  }
+
+  /** What comes next is taken as it is: a part of a frame that the decoder found in it was none. */
+  #forget(): void {
+    if (this.#inbound.isLookedAt) this.#step = this.#begin()
+  }
+
+  #begin(): Decoder.Step<In> {
+    this.#inbound.reader.skipping = false
+    return this.#codec.decoder.start()
   }
 
   /** The next messages, `atMost` of them. */

@@ -34,6 +34,19 @@ export const onTooLongOf = (onTooLong: SearchedOptions["onTooLong"] = "fail", li
   return oneOf("onTooLong", onTooLong, ["fail", "skip", "truncate"])
 }
 
+/** How many bytes a character of UTF-8 has that begins with this one; 0 where none does. */
+const widthOf = (lead: number): number => lead < 0xc2 || lead > 0xf4 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4
+
+/**
+ * How much of a frame that goes on behind `limit` to keep: all of that, but for the beginning of a character of UTF-8, which
+ * would make what is kept of a text none.
+ */
+const beginning = (reader: ByteReader, limit: number): number => {
+  let lead = limit
+  while (lead > 0 && limit - lead < 3 && (reader.at(lead) & 0xc0) === 0x80) lead--
+  return lead > 0 && lead + widthOf(reader.at(lead)) > limit ? lead : limit
+}
+
 /**
  * The steps of one stream. A frame is known to be too long when bytes that cannot be of its ending pass the limit, so
  * `limit + 1` is its size in a failure that ends the connection. What is skipped is discarded as it comes, but for one
@@ -60,8 +73,10 @@ export const searched = ({ keep, limit, onTooLong, search }: SearchedOptions): D
     if (!found) {
       if (reader.ended) throw fail(new Truncated({ have: seen - begin, need: undefined }), begin, first)
       reader.discard(reader.length - Math.max(1, state.ending))
+      reader.skipping = true
       return reader.need()
     }
+    reader.skipping = false
     if (state.fault !== undefined) throw fail(state.fault, begin, first)
     reader.skip(seen - reader.offset)
     head = undefined
@@ -75,7 +90,7 @@ export const searched = ({ keep, limit, onTooLong, search }: SearchedOptions): D
     if (onTooLong === "fail") throw fail(new FrameTooLong({ size: limit + 1, limit }), begin, head)
     found = end >= 0
     seen = begin + (found ? end : reader.length)
-    return onTooLong === "truncate" ? reader.take(limit) : skip(reader, head)
+    return onTooLong === "truncate" ? reader.take(beginning(reader, limit)) : skip(reader, head)
   }
 
   return (reader) => {

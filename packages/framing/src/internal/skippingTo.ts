@@ -22,6 +22,7 @@ export const skippingTo = (step: Decoder.Step<Uint8Array>, delimiter: number): D
     const end = reader.indexOf(delimiter, searched)
     if (end >= 0) {
       reader.skip(end + 1)
+      reader.skipping = false
       tooLong = undefined
       throw new MessageError({ direction: "decode", reason, offset })
     }
@@ -32,6 +33,7 @@ export const skippingTo = (step: Decoder.Step<Uint8Array>, delimiter: number): D
     // One byte stays, so that a stream that ends here ends within a frame.
     reader.discard(reader.length - 1)
     searched = 1
+    reader.skipping = true
     return reader.need()
   }
 }

@@ -48,7 +48,8 @@ export interface Vector {
 }
 
 /**
- * The bytes that stand for a message: those of a frame, the UTF-8 of a text, and the JSON of everything else.
+ * The bytes that stand for a message: those of a frame, the UTF-8 of a text, and the JSON of everything else, where a bigint
+ * is a text of its digits and an n.
  *
  * @category converting
  * @since 0.1.0
@@ -56,7 +57,10 @@ export interface Vector {
 export const bytesOf = (message: unknown): Uint8Array =>
   message instanceof Uint8Array
     ? message
-    : utf8(typeof message === "string" ? message : JSON.stringify(message) ?? String(message))
+    : utf8(typeof message === "string" ? message : JSON.stringify(message, written) ?? String(message))
+
+/** JSON refuses bigints, which are in messages of RESP, for one. */
+const written = (_: string, value: unknown): unknown => typeof value === "bigint" ? `${value}n` : value
 
 const expectation = (event: Event<unknown>, at: At): Expectation =>
   "message" in event

@@ -21,6 +21,9 @@ import { onread } from "./hearing.ts"
 import { NodeConnection, type Origin } from "./NodeConnection.ts"
 import { settings } from "./settings.ts"
 
+// The platform takes 32 bits, and what is left of more can be 0: a queue of one. The kernel has a bound of its own.
+const maxBacklog = 2 ** 31 - 1
+
 // The bounds of drain: each turn of the loop accepts one connection (libuv).
 const maxDrainTurns = 4096
 const maxDrainMillis = 250
@@ -101,7 +104,7 @@ export const make = (
     const listen = (at: Address.Address, descriptor?: number) =>
       bind(at, {
         socket: { ...connectionSettings.socket, onread },
-        backlog,
+        backlog: Math.min(backlog, maxBacklog),
         reusePort: options.reusePort ?? false,
         ipv6Only: options.ipv6Only ?? false,
         fd: descriptor,

@@ -37,8 +37,11 @@ const common = ({ alpn }: ClientOptions | ServerOptions) => ({
   ...(alpn === undefined ? undefined : { ALPNProtocols: [...alpn] })
 })
 
+/** The name that a client asks for: without the dot of a name that is whole, which SNI does not have (RFC 6066, section 3). */
+const nameOf = ({ serverName }: ClientOptions, host: string): string => (serverName ?? host).replace(/(?<=.)\.$/, "")
+
 const asClient = (socket: Net.Socket, options: ClientOptions, host: string): NodeTls.TLSSocket => {
-  const serverName = options.serverName ?? host
+  const serverName = nameOf(options, host)
   return NodeTls.connect({
     ...common(options),
     socket,
@@ -140,7 +143,7 @@ export const handshake = ({ host, onFailed, onSecured, socket, tls }: Course): C
       }
       if (!end()) return
       secured.off("error", onError).off("close", onEnd).off("end", onEnd)
-      const asked = "client" in tls ? tls.client.serverName ?? host : Reflect.get(secured, "servername")
+      const asked = "client" in tls ? nameOf(tls.client, host) : Reflect.get(secured, "servername")
       onSecured(secured, sessionOf(secured, typeof asked === "string" && Net.isIP(asked) === 0 ? asked : undefined))
     }
     secured.on("error", onError).on("close", onEnd).on("end", onEnd)

@@ -59,7 +59,8 @@ export const ofClient = (options: TlsOptions & { readonly identity?: Identity })
 export const ofServer = (options: ServerOptions): (name?: string) => Tls.SecureContext => {
   const contexts = contextsOf(options, [["", options.identity], ...Object.entries(options.names ?? {})])
   return (name = "") => {
-    const exact = name.toLowerCase()
+    // Clients that ask for a name as it was written send the dot behind it, too.
+    const exact = name.toLowerCase().replace(/\.$/, "")
     const wildcard = exact.replace(/^[^.]+/, "*")
     return contextOf(contexts, [exact, wildcard].find((each) => contexts.identities.has(each)) ?? "")
   }

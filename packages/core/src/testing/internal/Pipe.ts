@@ -73,10 +73,12 @@ export class Pipe {
       sent: 0,
       settle: index === chunks.length - 1 ? settle : undefined
     }))
-    this.#writes.push(...writes)
+    // A chunk an argument would be more than the stack has.
+    for (const write of writes) this.#writes.push(write)
     this.#flow()
     return () => {
-      this.#writes = this.#writes.filter((write) => !writes.includes(write))
+      const stopped = new Set(writes)
+      this.#writes = this.#writes.filter((write) => !stopped.has(write))
     }
   }
 
