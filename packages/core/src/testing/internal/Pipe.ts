@@ -42,6 +42,8 @@ export class Pipe {
   readonly #random: Random.Random
   readonly #receiver: Receiver
   #writes: Array<Writing> = []
+  /** The first of #writes that is not on the wire. */
+  #writing = 0
   #wire: Array<Segment> = []
   /** The first of #wire that has not arrived. */
   #next = 0
@@ -78,7 +80,8 @@ export class Pipe {
     this.#flow()
     return () => {
       const stopped = new Set(writes)
-      this.#writes = this.#writes.filter((write) => !stopped.has(write))
+      this.#writes = this.#writes.slice(this.#writing).filter((write) => !stopped.has(write))
+      this.#writing = 0
     }
   }
 
@@ -106,8 +109,9 @@ export class Pipe {
   break(reason: Reason): void {
     if (this.#broken !== undefined) return
     this.#broken = reason
-    const writes = this.#writes
+    const writes = this.#writes.slice(this.#writing)
     this.#writes = []
+    this.#writing = 0
     for (const write of writes) write.settle?.(reason)
   }
 
@@ -141,7 +145,7 @@ export class Pipe {
   }
 
   #flow(): void {
-    for (let write = this.#writes[0]; write !== undefined; write = this.#writes[0]) {
+    for (let write = this.#writes[this.#writing]; write !== undefined; write = this.#writes[this.#writing]) {
       const { rechunk } = this.#medium.conditions
       while (write.sent < write.bytes.length) {
         if (this.#room <= 0) return
@@ -154,7 +158,12 @@ export class Pipe {
         this.#room -= size
         this.#put(bytes, size)
       }
-      this.#writes.shift()
+      this.#writing++
+      // Not a shift each, which moves all the others.
+      if (2 * this.#writing >= this.#writes.length) {
+        this.#writes = this.#writes.slice(this.#writing)
+        this.#writing = 0
+      }
       write.settle?.()
     }
   }
