@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type { Connection } from "@framewire/core"
 import * as Context from "effect/Context"
 
 /**
@@ -12,6 +13,8 @@ import * as Context from "effect/Context"
  * @since 0.1.0
  */
 export interface Progress {
+  /** The connection's. What is decoded on another one meanwhile, as on one that a handler dials, is no progress of this one. */
+  readonly id: number
   /**
    * To be called after each batch that was decoded, with how many frames were whole, and the bytes that wait for the rest of
    * theirs, `ByteReader.length`. `Framed` calls it; what is read raw counts as one.
@@ -21,7 +24,8 @@ export interface Progress {
   working: number
 }
 
-const nobody: Progress = { took() {}, working: 0 }
+// Connections count from 1.
+const nobody: Progress = { id: 0, took() {}, working: 0 }
 
 /**
  * Who hears of the connection whose handler runs. Default: nobody.
@@ -32,6 +36,15 @@ const nobody: Progress = { took() {}, working: 0 }
 export const Progress: Context.Reference<Progress> = Context.Reference("@framewire/framing/Progress", {
   defaultValue: () => nobody
 })
+
+/**
+ * Who hears of this connection; in the handler of another one that is nobody.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const of = (progress: Progress, { id }: Pick<Connection.Connection, "id">): Progress =>
+  progress.id === id ? progress : nobody
 
 /**
  * Whether somebody hears, and keeps the time of frames.

@@ -156,7 +156,9 @@ export function respond<Hello, Agreed, Refusal, Req, Res, Err, P, R>(
       return Progress.Progress.pipe(
         // The hello is the first frame: one clock is enough.
         Effect.map((progress) =>
-          Progress.isKept(progress) ? { greetingTimeout: Duration.infinity, ...options } : options
+          Progress.isKept(Progress.of(progress, connection))
+            ? { greetingTimeout: Duration.infinity, ...options }
+            : options
         ),
         Effect.flatMap((options) => Greeting.welcome(protocol, connection, options)),
         Effect.flatMap(({ exchange, framed }) => converse(framed, exchange, answer, options))

@@ -164,6 +164,30 @@ describe("ServerOptions.deadlines", () => {
       assert.deepStrictEqual(passed(own.events), [])
     })))
 
+  it.effect("what a handler decodes on another connection is not its peer's frame, and has its own time", () =>
+    inMemory(Effect.gen(function*() {
+      const transport = yield* Transport.Transport
+      const upstream = yield* Transport.listen({ host: "127.0.0.2", port: 7 }, { linger: 0 })
+      const { connect, events } = yield* serve((connection) =>
+        Effect.gen(function*() {
+          const below = Framed.make(connection, text)
+          const above = Framed.make(yield* Transport.connect(upstream.address, { linger: 0 }), text)
+          yield* below.send(yield* below.receive)
+          const failed = yield* Effect.flip(above.receive)
+          yield* below.send(failed._tag === "FrameError" ? failed.reason._tag : failed._tag)
+        }).pipe(Effect.scoped, Effect.provideService(Transport.Transport, transport)), {
+        deadlines: { frame: "10 seconds" }
+      })
+      const peer = Framed.make(yield* connect, text)
+      yield* peer.send("go")
+      const slow = yield* upstream.accept
+      assert.strictEqual(yield* peer.receive, "go")
+      yield* write(slow, "half a li")
+      yield* TestClock.adjust(30_000 + late)
+      assert.strictEqual(yield* peer.receive, "FrameTimeout")
+      assert.deepStrictEqual(passed(events), [])
+    })))
+
   it.effect("age: a connection is drained by itself, its client's requests answered, and nobody is reset", () =>
     inMemory(Effect.gen(function*() {
       const deadlines = { readIdle: "unbounded", age: { after: "1 hour", jitter: 0, grace: "10 seconds" } } as const

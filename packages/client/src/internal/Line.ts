@@ -198,8 +198,8 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
       Effect.catchDefect((defect) => Effect.sync(() => this.end(new LineClosed({ by: "self" }), Exit.die(defect)))),
       // Either way the line is of no more use, and the other end may know.
       Effect.andThen(Effect.asVoid(this.connection.close())),
-      // Of this line, and of none whose handler may have opened it.
       Effect.provideService(Progress.Progress, {
+        id: this.connection.id,
         // A part of a frame is a word of the peer, too.
         took: (frames) => {
           if (frames === 0) this.timeouts.hear()

@@ -1,6 +1,6 @@
 // Connects, and says what comes before requests: the PROXY header, the TLS handshake, the greeting.
 import { type Address, type Connection, Transport, TransportError, TransportReason } from "@framewire/core"
-import { Codec, Framed, Greeting, Progress, Protocol, ProxyHeader } from "@framewire/framing"
+import { Codec, Framed, Greeting, Protocol, ProxyHeader } from "@framewire/framing"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
@@ -31,9 +31,6 @@ const forward = (
     return connection
   })
 
-/** Where a handler connects, who hears of the progress hears of the handler's own connection. */
-const nobody: Progress.Progress = { took: () => undefined, working: 0 }
-
 export const dial = <Hello, Agreed, Refusal, Req, Res, Err, P>(
   spoken: Spoken<Hello, Agreed, Refusal, Req, Res, Err, P>,
   address: Address.Address,
@@ -54,10 +51,7 @@ export const dial = <Hello, Agreed, Refusal, Req, Res, Err, P>(
     if ("speak" in spoken) {
       return Effect.flatMap(
         // Nobody waits for this connection any more, and the scope may be a long one.
-        Greeting.greet(spoken, connection, timed).pipe(
-          Effect.onError(() => connection.close({ linger: 0 })),
-          Effect.provideService(Progress.Progress, nobody)
-        ),
+        Effect.onError(Greeting.greet(spoken, connection, timed), () => connection.close({ linger: 0 })),
         ({ exchange, framed }) => Line.open(framed, exchange, options, owner)
       )
     }

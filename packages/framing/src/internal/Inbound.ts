@@ -60,7 +60,7 @@ export class Inbound {
       if (2 * fiber.currentOpCount > fiber.cache.maxOpsBeforeYield) return again
       if (this.owner !== owner) return Inbound.stale
       const found = takesRaw || this.#isPastRaw() ? look() : this.fail() ?? this.#endedInRaw()
-      const progress = fiber.getRef(Progress.Progress)
+      const progress = Progress.of(fiber.getRef(Progress.Progress), this.connection)
       const pending = this.#pending
       progress.took(found === undefined ? 0 : this.#frames(), pending)
       if (found === undefined) {
@@ -101,7 +101,7 @@ export class Inbound {
   ): Effect.Effect<void, E | InboundError, R> {
     return Effect.withFiber((fiber) => {
       const { connection, reader } = this
-      const progress = fiber.getRef(Progress.Progress)
+      const progress = Progress.of(fiber.getRef(Progress.Progress), this.connection)
       const millis = this.millis ??= Progress.isKept(progress) ? Number.POSITIVE_INFINITY : defaultMillis
       const wait = () => {
         if (this.#pending > 0 && millis !== Number.POSITIVE_INFINITY && !reader.ended) this.#wait(fiber, millis)

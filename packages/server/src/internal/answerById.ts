@@ -29,7 +29,7 @@ export const answerById = <Req, Res, Err, P, R>(
 ): Effect.Effect<void, HandlerError | Protocol.DuplicateRequest, R> =>
   Effect.gen(function*() {
     const { connection } = framed
-    const progress = yield* Progress.Progress
+    const progress = Progress.of(yield* Progress.Progress, framed.connection)
     const fibers = yield* FiberSet.make<void, WriteError>()
     const context = yield* Effect.context<R>()
     const fork = Effect.runForkWith(context)

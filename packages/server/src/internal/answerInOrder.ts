@@ -104,7 +104,7 @@ const severalAtATime = <Req, Res, E, R>(
   { answer, concurrency, goodbye, refuse }: InOrder<Req, Res, E, R>
 ): Effect.Effect<void, E | HandlerError, R> =>
   Effect.gen(function*() {
-    const progress = yield* Progress.Progress
+    const progress = Progress.of(yield* Progress.Progress, framed.connection)
     const fibers = yield* FiberSet.make<void, E | WriteError>()
     const context = yield* Effect.context<R>()
     const fork = Effect.runForkWith(context)
