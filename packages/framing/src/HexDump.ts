@@ -103,8 +103,24 @@ const placeOf = (payload: Uint8Array, all: Uint8Array, from: number, to: number)
     return start >= from && start + payload.length <= to ? start : undefined
   }
   // As far back as it can be, since what announces a payload may look like it.
-  for (let start = to - payload.length; start >= from; start--) {
-    if (payload.every((byte, index) => byte === all[start + index])) return start
+  return lastIndexOf(payload, all, from, to)
+}
+
+/** Of Knuth, Morris and Pratt, from the end on: each byte is looked at twice, whatever a peer has made of them. */
+const lastIndexOf = (part: Uint8Array, all: Uint8Array, from: number, to: number): number | undefined => {
+  const last = part.length - 1
+  if (last < 0) return to
+  /** How much of the end of `part`, as far as it was compared, is its very end again. */
+  const again = new Uint32Array(part.length)
+  const compare = (byte: number | undefined, equal: number): number => {
+    let same = equal
+    while (same > 0 && part[last - same] !== byte) same = again[same - 1]!
+    return part[last - same] === byte ? same + 1 : same
+  }
+  for (let i = 1; i <= last; i++) again[i] = compare(part[last - i], again[i - 1]!)
+  for (let at = to - 1, equal = 0; at >= from; at--) {
+    equal = compare(all[at], equal)
+    if (equal > last) return at
   }
   return undefined
 }

@@ -1,5 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
-import { type Codec, Decoder, FramingError, FramingSpec, HexDump, LengthPrefixed, Lines } from "@framewire/framing"
+import {
+  type Codec,
+  Decoder,
+  FramingError,
+  FramingSpec,
+  HexDump,
+  LengthPrefixed,
+  Lines,
+  Slip
+} from "@framewire/framing"
 import * as Result from "effect/Result"
 import { bytes, hex, random, show, toHex } from "./support.ts"
 
@@ -76,6 +85,26 @@ describe("HexDump", () => {
       "1 header \x02",
       "1 payload \x02\x02"
     ])
+  })
+
+  it("a payload that is a copy is found where it stands last, in the time of its bytes", () => {
+    const next = random(7)
+    for (let turn = 0; turn < 2000; turn++) {
+      const size = next(10)
+      const frame = Uint8Array.of(size, ...Array.from({ length: size }, () => next(2)))
+      const from = next(size + 1)
+      const to = from + next(size - from + 1)
+      const codec = {
+        ...LengthPrefixed.u8(),
+        decoder: Decoder.map(LengthPrefixed.u8().decoder, (it) => it.slice(from, to))
+      }
+      const text = frame.join()
+      const part = frame.slice(1 + from, 1 + to).join()
+      const found = HexDump.spans(frame, codec).find(({ kind }) => kind === "payload")
+      if (part !== "") assert.strictEqual(found?.offset, text.lastIndexOf(part) / 2, `${text}: ${part}`)
+    }
+    const escapes = Uint8Array.of(...Array.from({ length: 100_000 }, (_, i) => i % 2 === 0 ? 0xDB : 0xDC), 0xC0)
+    assert.deepStrictEqual(HexDump.spans(escapes, Slip.make()).map(({ kind }) => kind), ["frame"])
   })
 
   it("as text, 16 bytes a line, a span begins one", () => {
