@@ -15,12 +15,16 @@ import type { Refused, RoomEvent } from "./Messages.ts"
 import * as Pace from "./Pace.ts"
 import * as RoomBus from "./RoomBus.ts"
 
-// One too long costs that line, not the connection.
-const framing = Lines.make({ limit: 4096, onTooLong: "skip" })
-const codec = Codec.text(framing)
+const framings = {
+  // One too long costs that line, not the connection.
+  client: Lines.make({ limit: 4096, onTooLong: "skip" }),
+  // Whatever there is to tell: 512 names of 128 bytes, or a message whose characters are all written out.
+  server: Lines.make({ limit: 131_072 })
+}
+const codec = Codec.duplex(Codec.text(framings.client), Codec.text(framings.server))
 
 /** As the dashboard has it. */
-export const door: Probe.Door = { name: "lines", framings: { client: framing, server: framing } }
+export const door: Probe.Door = { name: "lines", framings }
 
 const whys = { left: "", slow: ": too slow", gone: ": the connection ended" }
 
