@@ -209,6 +209,26 @@ describe("tap --record, and replay", () => {
       assert.include(stdout, "tap-1: answer 2 differs: 74776f was recorded, 7468726565 came\n")
     }))
 
+  it.live("writes what had passed on connections that live when it is told to stop", () =>
+    Effect.gen(function*() {
+      const file = join(yield* folder, "seen.json")
+      const port = yield* Socket.listen(echo)
+      const tap = yield* start(port, "--framing", "lines", "--record", file)
+      assert.deepStrictEqual(JSON.parse(readFileSync(file, "utf8")), [])
+      const client = yield* Socket.connect(tap.port)
+      yield* client.write("one\n")
+      yield* client.received(4)
+      yield* tap.signal("SIGINT")
+      assert.strictEqual((yield* tap.ended).code, 0)
+      const vectors = JSON.parse(readFileSync(file, "utf8")) as ReadonlyArray<Record<string, unknown>>
+      assert.deepStrictEqual(vectors.map(({ chunks, eof, id }) => [id, chunks, eof]), [
+        ["tap-1-client", ["6f6e650a"], false],
+        ["tap-1-server", ["6f6e650a"], false]
+      ])
+      const { code, stdout } = yield* Command.run(["replay", file, "--to", `127.0.0.1:${port}`])
+      assert.deepStrictEqual([code, stdout], [0, "tap-1: 1 answers, the same\n"])
+    }))
+
   it.live("cannot record what it cannot read: exit code 2", () =>
     Effect.gen(function*() {
       const { code, stderr } = yield* Command.run([
