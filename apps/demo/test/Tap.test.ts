@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type Codec, LengthPrefixed } from "@framewire/framing"
 import * as Effect from "effect/Effect"
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import type { Socket as NodeSocket } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -227,6 +227,35 @@ describe("tap --record, and replay", () => {
       ])
       const { code, stdout } = yield* Command.run(["replay", file, "--to", `127.0.0.1:${port}`])
       assert.deepStrictEqual([code, stdout], [0, "tap-1: 1 answers, the same\n"])
+    }))
+
+  it.live("compares what was recorded of answers that were more than a recording holds", () =>
+    Effect.gen(function*() {
+      const file = join(yield* folder, "seen.json")
+      const answer = `${"x".repeat(99)}\n`.repeat(20_000)
+      const port = yield* Socket.listen((socket) => void socket.once("data", () => socket.end(answer)))
+      const tap = yield* start(port, "--framing", "lines", "--record", file)
+      const client = yield* Socket.connect(tap.port)
+      yield* client.write("go\n")
+      yield* client.end
+      yield* client.ended
+      yield* tap.printed(/closed/)
+      yield* tap.signal("SIGINT")
+      yield* tap.ended
+      const { code, stdout } = yield* Command.run(["replay", file, "--to", `127.0.0.1:${port}`])
+      assert.match(stdout, /^tap-1: 10\d{3} answers, the same\n$/)
+      assert.strictEqual(code, 0)
+    }))
+
+  it.live("a file that is no recording: one line says where, exit code 1", () =>
+    Effect.gen(function*() {
+      const file = join(yield* folder, "bad.json")
+      const vector = { source: "x", codec: { kind: "framewire", spec: "lines" }, times: [0], eof: true, expect: [] }
+      const vectors = ["client", "server"].map((side) => ({ ...vector, id: `tap-1-${side}`, chunks: ["xy"] }))
+      writeFileSync(file, JSON.stringify(vectors))
+      const { code, stderr } = yield* Command.run(["replay", file, "--to", "127.0.0.1:1"])
+      assert.strictEqual(code, 1)
+      assert.match(stderr, /^framewire: .*bad\.json: no recording of framewire tap: .*hex.*\n.*\["chunks"\].*\n$/)
     }))
 
   it.live("cannot record what it cannot read: exit code 2", () =>
