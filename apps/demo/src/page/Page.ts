@@ -26,7 +26,7 @@ const maxWatching = 16
 
 /** Beside the sources, and beside what is built of them. */
 const folder = new URL("../../page/", import.meta.url)
-const modules = ["page.js", "elements.js", "wire.js", "frames.js", "connections.js", "plots.js", "room.js"]
+const modules = ["page.js", "elements.js", "wire.js", "feed.js", "frames.js", "connections.js", "plots.js", "room.js"]
 
 /** Whatever peers say, no script but the page's own runs, and nothing is fetched from elsewhere. */
 export const headers = {
