@@ -125,6 +125,10 @@ describe("serve rooms", () => {
       const large = yield* post(web, { token: "", text: "x".repeat(10_000) })
       const unknown = yield* post(web, { token: "", text: "x" })
       assert.deepStrictEqual([foreign, plain, large, unknown].map(({ status }) => status), [403, 415, 413, 404])
+      // As many programs write it.
+      const types = ["application/json; charset=utf-8", "application/json;charset=UTF-8", "Application/JSON"]
+      const json = yield* Effect.forEach(types, (type) => post(web, { token: "", text: "x" }, { "content-type": type }))
+      assert.deepStrictEqual(json.map(({ status }) => status), [404, 404, 404])
       const refused = yield* page(web, "lobby", `${script}${"x".repeat(10_000)}`)
       yield* refused.has("event: refused\ndata: {\"message\":\"a name has 1 to 32 letters")
     }))
