@@ -24,7 +24,7 @@ const rooms = Layer.merge(
   MemoryTransport.layer({ buffer: 1000 })
 )
 const large = Layer.merge(
-  Layer.provide(RoomBus.layer(), RoomStore.layerMemory(500)),
+  Layer.provide(RoomBus.layer(), RoomStore.layerMemory(1000)),
   MemoryTransport.layer({ buffer: 262_144 })
 )
 // The connections end before their network.
@@ -173,6 +173,29 @@ describe("rooms, with bad clients", () => {
       yield* ada.sendAll(["/nick ada", "/join lobby", "/who"])
       const lines = yield* receiveMany(ada, 4)
       assert.deepStrictEqual(lines.at(-1)?.split(" "), ["*", "ada", ...names])
+    }).pipe(Effect.scoped, Effect.provide(large)))
+
+  it.effect("tells a person that there is nothing, or more than is shown", () =>
+    Effect.gen(function*() {
+      const bus = yield* RoomBus.RoomBus
+      const ada = yield* Effect.flatMap(linesDoor(), person)
+      yield* ada.send("/rooms")
+      assert.deepStrictEqual((yield* receiveMany(ada, 2)).slice(1), ["* no rooms yet: /join ROOM makes one"])
+      const seats = yield* Effect.forEach(
+        Array.from({ length: 103 }, (_, i) => `room-${i}`),
+        (room) => bus.join({ room, name: "bob", enter: () => Effect.void })
+      )
+      yield* ada.send("/rooms")
+      assert.strictEqual((yield* receiveMany(ada, 101)).at(-1), "* and 3 more")
+      for (let i = 1; i <= 501; i++) yield* seats[0]!.say(`m${i}`)
+      yield* ada.sendAll(["/join room-0", "/history", "/history 500"])
+      const lines = yield* receiveMany(ada, 524)
+      assert.deepStrictEqual(lines.slice(-4), [
+        "#500 bob: m500",
+        "* more: /history 500",
+        "#501 bob: m501",
+        "* that was it"
+      ])
     }).pipe(Effect.scoped, Effect.provide(large)))
 
   it.effect("tells a person what cannot be on one line, with nothing in it that steers a terminal", () =>
