@@ -156,6 +156,11 @@ describe("tap, without --framing", () => {
     ["u16be", "u16be", "\0\x05hello"],
     ["u16le", "u16le", "\x05\0hello"],
     ["varint", "varint", "\x05hello\x02hi"],
+    ["much text at once", "lines", "hello world\n".repeat(400)],
+    ["many lines of JSON at once", "lines", "{\"a\":1}\n".repeat(600)],
+    ["much of u32be at once", "u32be", "\0\0\0\x05hello".repeat(500)],
+    ["much of u16le at once", "u16le", "\x05\0hello".repeat(700)],
+    ["a long first frame", "u32be", `\0\0\x0b\x70${"x".repeat(2928)}`.repeat(2)],
     ["TLS", "length:width=2,offset=3,strip=0", "\x16\x03\x01\0\x05hello"]
   ]
   it.live.each(streams)("%s: says that it guesses, and what", ([, spec, bytes]) =>
