@@ -248,7 +248,7 @@ describe("tap --record, and replay", () => {
       yield* tap.signal("SIGINT")
       yield* tap.ended
       const { code, stdout } = yield* Command.run(["replay", file, "--to", `127.0.0.1:${port}`])
-      assert.match(stdout, /^tap-1: 10\d{3} answers, the same\n$/)
+      assert.match(stdout, /^tap-1: \d+ answers, the same\n$/)
       assert.strictEqual(code, 0)
     }))
 
