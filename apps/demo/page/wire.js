@@ -54,14 +54,29 @@ const take = (event) => {
   takes[event._tag]?.(event)
 }
 
+/** One stream for all tabs; where there are no shared workers each has its own. */
+const follow = (hear) => {
+  if (typeof SharedWorker === "undefined") {
+    const events = new EventSource("/events")
+    for (const name of ["open", "error", "message"]) events.addEventListener(name, ({ data }) => hear(name, data))
+    return
+  }
+  const { port } = new SharedWorker("/feed.js")
+  port.addEventListener("message", ({ data: [name, data] }) => {
+    port.postMessage("taken")
+    hear(name, data)
+  })
+  port.start()
+  addEventListener("pagehide", () => port.postMessage("bye"))
+  addEventListener("pageshow", ({ persisted }) => {
+    if (persisted) location.reload()
+  })
+}
+
 export const startWire = () => {
   startFrames()
-  const events = new EventSource("/events")
-  events.addEventListener("open", () => {
-    at("link").textContent = "live"
+  follow((name, data) => {
+    if (name === "message") return take(JSON.parse(data))
+    at("link").textContent = name === "open" ? "live" : "the server is gone, or has 16 pages"
   })
-  events.addEventListener("error", () => {
-    at("link").textContent = "the server is gone, or has 16 pages"
-  })
-  events.addEventListener("message", ({ data }) => take(JSON.parse(data)))
 }

@@ -1,8 +1,9 @@
 import * as NodeStream from "@effect/platform-node/NodeStream"
-import { ByteReader, Decoder, type FramingError } from "@framewire/framing"
+import { ByteReader, Decoder, FramingError } from "@framewire/framing"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
+import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stdio from "effect/Stdio"
@@ -70,18 +71,28 @@ export const inspect = Command.make(
       lines.length === 0
         ? Effect.void
         : Effect.mapError(Stream.run(Stream.make(`${lines.join("\n")}\n`), stdio.stdout()), CommandError.failure)
-    const decode = Effect.suspend(() => {
+    const shown = (error: FramingError.FrameError | FramingError.MessageError) =>
+      `${error.reason._tag}: ${error.message}`
+    let refused = false
+    const decode: Effect.Effect<void, CommandError.CommandError> = Effect.suspend(() => {
       const frames: Array<Frame> = []
       const error = Decoder.run(step, reader, frames)
       const lines = frames.map((frame) => options.json ? frameJson(frame) : frameLine(frame, ++number))
-      if (error !== undefined && options.json) lines.push(errorJson(error))
-      return error === undefined ? print(lines) : Effect.andThen(
-        print(lines),
-        Effect.fail(
+      if (error === undefined) return print(lines)
+      if (options.json) lines.push(errorJson(error))
+      if (error instanceof FramingError.FrameError) {
+        return Effect.andThen(
+          print(lines),
           options.json
             ? new CommandError.CommandError({ message: "", exitCode: 1 })
-            : CommandError.failure({ message: `${error.reason._tag}: ${error.message}` })
+            : CommandError.failure({ message: shown(error) })
         )
+      }
+      // The next one is fine.
+      refused = true
+      return print(lines).pipe(
+        Effect.andThen(options.json ? Effect.void : Console.error(`framewire: ${Bytes.visibleLines(shown(error))}`)),
+        Effect.andThen(decode)
       )
     })
     const push = (chunk: Uint8Array) => {
@@ -96,5 +107,6 @@ export const inspect = Command.make(
     )
     reader.end()
     yield* decode
+    if (refused) return yield* new CommandError.CommandError({ message: "", exitCode: 1 })
   })
 ).pipe(Command.withDescription("Decode bytes from a file or standard input, a line a frame"))

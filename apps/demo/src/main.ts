@@ -18,11 +18,12 @@ import * as CommandError from "./CommandError.ts"
 import { framewire } from "./Framewire.ts"
 import * as Usage from "./Usage.ts"
 
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+const endWithoutOutput = (error: NodeJS.ErrnoException) => {
   // Whoever read our output has gone, as `head` does: end as if by SIGPIPE, without a stack.
   if (error.code === "EPIPE") process.exit(141)
   process.stderr.write(`framewire: standard output: ${error.message}\n`, () => process.exit(1))
-})
+}
+process.stdout.on("error", endWithoutOutput)
 // With nobody left to tell, the work goes on: a server must not end because of what it says about a client.
 process.stderr.on("error", () => {})
 
@@ -68,6 +69,11 @@ logLevel.pipe(
   // taken: a pipe holds 64 KiB, and its reader may be slow.
   NodeRuntime.runMain({
     disableErrorReporting: true,
-    teardown: (exit) => process.stdout.write("", () => process.stderr.write("", () => process.exit(exitCode(exit))))
+    teardown: (exit) =>
+      process.stdout.write("", () => {
+        // What was printed last may not have been taken, and its event is still to come.
+        if (process.stdout.errored) endWithoutOutput(process.stdout.errored)
+        else process.stderr.write("", () => process.exit(exitCode(exit)))
+      })
   })
 )

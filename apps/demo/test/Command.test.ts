@@ -85,6 +85,15 @@ describe("the command", () => {
       assert.strictEqual(stderr, "141\n")
     }))
 
+  it.live.each<readonly [string, string, string]>([
+    ["on a full disk", "\"$@\" > /dev/full", "framewire: standard output: ENOSPC: no space left on device, write\n"],
+    ["for a reader that has gone", "{ sleep 1; \"$@\"; echo $? >&2; } | :", "141\n"]
+  ])("fails where its last words are lost, %s", ([, line, said]) =>
+    Effect.gen(function*() {
+      const { code, stderr } = yield* Command.shell(line, "--version")
+      assert.deepStrictEqual([stderr, code], [said, said.endsWith("write\n") ? 1 : 0])
+    }))
+
   it.live("logs lives on standard error where --log-level or its variable says debug; the flag is before it", () =>
     Effect.gen(function*() {
       const log = Effect.fnUntraced(function*(variable: string, ...args: ReadonlyArray<string>) {

@@ -150,6 +150,27 @@ describe("inspect, where the input is bad", () => {
       })
     }))
 
+  it.live("too long, where the framing says to skip it: one line, and the frames after it, exit code 1", () =>
+    Effect.gen(function*() {
+      const input = "one\nfar too long\ntwo\nand another\nthree\n"
+      const args = ["inspect", "--framing", "lines:limit=5,onTooLong=skip"]
+      const text = yield* Command.run(args, input)
+      assert.deepStrictEqual(Array.from(text.stdout.matchAll(/^#\d .*"(\w+)"$/gm), ([, it]) => it), [
+        "one",
+        "two",
+        "three"
+      ])
+      assert.strictEqual(
+        text.stderr,
+        "framewire: FrameTooLong: a frame of 12 bytes, 5 are allowed, in frame 1, at byte 4 of the stream\n" +
+          "framewire: FrameTooLong: a frame of 11 bytes, 5 are allowed, in frame 3, at byte 21 of the stream\n"
+      )
+      const json = yield* Command.run([...args, "--json"], input)
+      const keys = json.stdout.trimEnd().split("\n").map((line) => line.slice(2, 7))
+      assert.deepStrictEqual(keys, ["frame", "error", "frame", "error", "frame"])
+      assert.deepStrictEqual([text.code, json.code, json.stderr], [1, 1, ""])
+    }))
+
   it.live("too long, as JSON, though only the length has come", () =>
     Effect.gen(function*() {
       const { code, stdout } = yield* inspect(Uint8Array.of(0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff), "u32be", "--json")

@@ -159,6 +159,30 @@ describe.skipIf(peer.skipped)(`the page in Chromium${peer.note}`, () => {
       assert.deepStrictEqual(complaints, [])
     }))
 
+  it.live("is live in as many tabs of a browser as there are, each with what has passed", () =>
+    Effect.gen(function*() {
+      const tap = yield* start("--framing", "lines")
+      const client = yield* Socket.connect(tap.port)
+      yield* client.write("before\n")
+      yield* client.received(7)
+      const first = yield* Browser.open(tap.page)
+      const tabs = [first]
+      for (let i = 0; i < 9; i++) tabs.push(yield* Browser.another(first, tap.page))
+      yield* client.write("after\n")
+      for (const tab of tabs) {
+        yield* Browser.visible(tab.locator("#frames li").filter({ hasText: "<- 2  6 B  after" }))
+        assert.deepStrictEqual(
+          yield* Effect.promise(() => tab.locator("#frames li").count()),
+          4
+        )
+        assert.strictEqual(yield* Effect.promise(() => tab.locator("#link").textContent()), "live")
+      }
+      // Where the first one goes, the others stay.
+      yield* Effect.promise(() => first.close())
+      yield* client.write("then\n")
+      yield* Browser.visible(tabs[9]!.locator("#frames li").filter({ hasText: "<- 3  5 B  then" }))
+    }), 30_000)
+
   it.live("shows each life: a reset as reset, a close as closed, with its reason", () =>
     Effect.gen(function*() {
       const tap = yield* start("--framing", "lines")

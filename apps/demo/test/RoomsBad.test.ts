@@ -23,6 +23,10 @@ const rooms = Layer.merge(
   Layer.provide(RoomBus.layer({ members: 3 }), RoomStore.layerMemory(500)),
   MemoryTransport.layer({ buffer: 1000 })
 )
+const large = Layer.merge(
+  Layer.provide(RoomBus.layer(), RoomStore.layerMemory(1000)),
+  MemoryTransport.layer({ buffer: 262_144 })
+)
 // The connections end before their network.
 const provided = <A, E, R>(test: Effect.Effect<A, E, R>) => Effect.provide(Effect.scoped(test), rooms)
 
@@ -143,6 +147,56 @@ describe("rooms, with bad clients", () => {
       assert.deepStrictEqual(numbers, Array.from({ length: 400 }, (_, i) => i + 1))
       assert.strictEqual(yield* server.connections, 0)
     }).pipe(provided))
+
+  it.effect("shows a person every message that may be, and the others go on", () =>
+    Effect.gen(function*() {
+      const doors = { lines: yield* linesDoor(), typed: yield* typedDoor() }
+      const program = yield* dial(doors.typed)
+      yield* program.request(join("lobby", "\u{10400}".repeat(32)))
+      const ada = yield* person(doors.lines)
+      yield* ada.sendAll(["/nick ada", "/join lobby"])
+      yield* receiveMany(ada, 3)
+      // What is longest once it is escaped.
+      yield* program.request(say("\u202e".repeat(1000), "lobby"))
+      const [line = ""] = yield* receiveMany(ada, 1)
+      assert.strictEqual(line, `#1 ${"\u{10400}".repeat(32)}: ${"\\u{202e}".repeat(1000)}`)
+      yield* ada.send("still here")
+      assert.deepStrictEqual(yield* receiveMany(ada, 1), ["#2 ada: still here"])
+    }).pipe(provided))
+
+  it.effect("tells a person who is there in the largest room", () =>
+    Effect.gen(function*() {
+      const bus = yield* RoomBus.RoomBus
+      const names = Array.from({ length: 511 }, (_, i) => "\u{10400}".repeat(29) + String(i).padStart(3, "0"))
+      yield* Effect.forEach(names, (name) => bus.join({ room: "lobby", name, enter: () => Effect.void }))
+      const ada = yield* Effect.flatMap(linesDoor(), person)
+      yield* ada.sendAll(["/nick ada", "/join lobby", "/who"])
+      const lines = yield* receiveMany(ada, 4)
+      assert.deepStrictEqual(lines.at(-1)?.split(" "), ["*", "ada", ...names])
+    }).pipe(Effect.scoped, Effect.provide(large)))
+
+  it.effect("tells a person that there is nothing, or more than is shown", () =>
+    Effect.gen(function*() {
+      const bus = yield* RoomBus.RoomBus
+      const ada = yield* Effect.flatMap(linesDoor(), person)
+      yield* ada.send("/rooms")
+      assert.deepStrictEqual((yield* receiveMany(ada, 2)).slice(1), ["* no rooms yet: /join ROOM makes one"])
+      const seats = yield* Effect.forEach(
+        Array.from({ length: 103 }, (_, i) => `room-${i}`),
+        (room) => bus.join({ room, name: "bob", enter: () => Effect.void })
+      )
+      yield* ada.send("/rooms")
+      assert.strictEqual((yield* receiveMany(ada, 101)).at(-1), "* and 3 more")
+      for (let i = 1; i <= 501; i++) yield* seats[0]!.say(`m${i}`)
+      yield* ada.sendAll(["/join room-0", "/history", "/history 500"])
+      const lines = yield* receiveMany(ada, 524)
+      assert.deepStrictEqual(lines.slice(-4), [
+        "#500 bob: m500",
+        "* more: /history 500",
+        "#501 bob: m501",
+        "* that was it"
+      ])
+    }).pipe(Effect.scoped, Effect.provide(large)))
 
   it.effect("tells a person what cannot be on one line, with nothing in it that steers a terminal", () =>
     Effect.gen(function*() {

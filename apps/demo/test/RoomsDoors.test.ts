@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import * as net from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -125,9 +125,30 @@ describe("serve rooms", () => {
       const large = yield* post(web, { token: "", text: "x".repeat(10_000) })
       const unknown = yield* post(web, { token: "", text: "x" })
       assert.deepStrictEqual([foreign, plain, large, unknown].map(({ status }) => status), [403, 415, 413, 404])
+      // As many programs write it.
+      const types = ["application/json; charset=utf-8", "application/json;charset=UTF-8", "Application/JSON"]
+      const json = yield* Effect.forEach(types, (type) => post(web, { token: "", text: "x" }, { "content-type": type }))
+      assert.deepStrictEqual(json.map(({ status }) => status), [404, 404, 404])
       const refused = yield* page(web, "lobby", `${script}${"x".repeat(10_000)}`)
       yield* refused.has("event: refused\ndata: {\"message\":\"a name has 1 to 32 letters")
     }))
+
+  it.live.skipIf(process.platform !== "linux")(
+    "a page is asked by keep-alive whether it is there, as the others are",
+    () =>
+      Effect.gen(function*() {
+        const rooms = yield* Rooms.serve()
+        yield* page(rooms.web, "lobby", "eve")
+        // The fourth column but one is what a socket's timer is for: 2 is keep-alive.
+        const port = Number(new URL(rooms.web).port).toString(16).toUpperCase().padStart(4, "0")
+        const lines = readFileSync("/proc/net/tcp", "utf8").split("\n")
+        const timers = lines.flatMap((line) => {
+          const [, local = "", , state, , timer = ""] = line.trim().split(/\s+/)
+          return local.endsWith(`:${port}`) && state === "01" ? [timer.slice(0, 2)] : []
+        })
+        assert.deepStrictEqual(timers, ["02"])
+      })
+  )
 
   it.live("a page that comes back gets what it has missed, once", () =>
     Effect.gen(function*() {

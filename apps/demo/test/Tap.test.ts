@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type Codec, LengthPrefixed } from "@framewire/framing"
 import * as Effect from "effect/Effect"
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import type { Socket as NodeSocket } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -156,6 +156,11 @@ describe("tap, without --framing", () => {
     ["u16be", "u16be", "\0\x05hello"],
     ["u16le", "u16le", "\x05\0hello"],
     ["varint", "varint", "\x05hello\x02hi"],
+    ["much text at once", "lines", "hello world\n".repeat(400)],
+    ["many lines of JSON at once", "lines", "{\"a\":1}\n".repeat(600)],
+    ["much of u32be at once", "u32be", "\0\0\0\x05hello".repeat(500)],
+    ["much of u16le at once", "u16le", "\x05\0hello".repeat(700)],
+    ["a long first frame", "u32be", `\0\0\x0b\x70${"x".repeat(2928)}`.repeat(2)],
     ["TLS", "length:width=2,offset=3,strip=0", "\x16\x03\x01\0\x05hello"]
   ]
   it.live.each(streams)("%s: says that it guesses, and what", ([, spec, bytes]) =>
@@ -207,6 +212,55 @@ describe("tap --record, and replay", () => {
       const { code, stdout } = yield* Command.run(["replay", file, "--to", `127.0.0.1:${other}`])
       assert.strictEqual(code, 1)
       assert.include(stdout, "tap-1: answer 2 differs: 74776f was recorded, 7468726565 came\n")
+    }))
+
+  it.live("writes what had passed on connections that live when it is told to stop", () =>
+    Effect.gen(function*() {
+      const file = join(yield* folder, "seen.json")
+      const port = yield* Socket.listen(echo)
+      const tap = yield* start(port, "--framing", "lines", "--record", file)
+      assert.deepStrictEqual(JSON.parse(readFileSync(file, "utf8")), [])
+      const client = yield* Socket.connect(tap.port)
+      yield* client.write("one\n")
+      yield* client.received(4)
+      yield* tap.signal("SIGINT")
+      assert.strictEqual((yield* tap.ended).code, 0)
+      const vectors = JSON.parse(readFileSync(file, "utf8")) as ReadonlyArray<Record<string, unknown>>
+      assert.deepStrictEqual(vectors.map(({ chunks, eof, id }) => [id, chunks, eof]), [
+        ["tap-1-client", ["6f6e650a"], false],
+        ["tap-1-server", ["6f6e650a"], false]
+      ])
+      const { code, stdout } = yield* Command.run(["replay", file, "--to", `127.0.0.1:${port}`])
+      assert.deepStrictEqual([code, stdout], [0, "tap-1: 1 answers, the same\n"])
+    }))
+
+  it.live("compares what was recorded of answers that were more than a recording holds", () =>
+    Effect.gen(function*() {
+      const file = join(yield* folder, "seen.json")
+      const answer = `${"x".repeat(99)}\n`.repeat(20_000)
+      const port = yield* Socket.listen((socket) => void socket.once("data", () => socket.end(answer)))
+      const tap = yield* start(port, "--framing", "lines", "--record", file)
+      const client = yield* Socket.connect(tap.port)
+      yield* client.write("go\n")
+      yield* client.end
+      yield* client.ended
+      yield* tap.printed(/closed/)
+      yield* tap.signal("SIGINT")
+      yield* tap.ended
+      const { code, stdout } = yield* Command.run(["replay", file, "--to", `127.0.0.1:${port}`])
+      assert.match(stdout, /^tap-1: \d+ answers, the same\n$/)
+      assert.strictEqual(code, 0)
+    }))
+
+  it.live("a file that is no recording: one line says where, exit code 1", () =>
+    Effect.gen(function*() {
+      const file = join(yield* folder, "bad.json")
+      const vector = { source: "x", codec: { kind: "framewire", spec: "lines" }, times: [0], eof: true, expect: [] }
+      const vectors = ["client", "server"].map((side) => ({ ...vector, id: `tap-1-${side}`, chunks: ["xy"] }))
+      writeFileSync(file, JSON.stringify(vectors))
+      const { code, stderr } = yield* Command.run(["replay", file, "--to", "127.0.0.1:1"])
+      assert.strictEqual(code, 1)
+      assert.match(stderr, /^framewire: .*bad\.json: no recording of framewire tap: .*hex.*\n.*\["chunks"\].*\n$/)
     }))
 
   it.live("cannot record what it cannot read: exit code 2", () =>

@@ -26,7 +26,7 @@ const maxWatching = 16
 
 /** Beside the sources, and beside what is built of them. */
 const folder = new URL("../../page/", import.meta.url)
-const modules = ["page.js", "elements.js", "wire.js", "frames.js", "connections.js", "plots.js", "room.js"]
+const modules = ["page.js", "elements.js", "wire.js", "feed.js", "frames.js", "connections.js", "plots.js", "room.js"]
 
 /** Whatever peers say, no script but the page's own runs, and nothing is fetched from elsewhere. */
 export const headers = {
@@ -125,7 +125,9 @@ export const serve = (
   subject: Subject
 ): Effect.Effect<string, CommandError.CommandError, Scope.Scope> =>
   Effect.gen(function*() {
+    // As our own connections: a page whose host is gone would keep its seat, and the name, as long as the room is quiet.
     const http = Object.assign(createServer({ headersTimeout: 10_000 }), { maxConnections: 512 })
+      .on("connection", (socket) => void socket.setKeepAlive(true, 30_000, 5000, 4))
     const server = NodeHttpServer.layer(() => http, { host: address.host, port: address.port })
     const app = HttpRouter.serve(Layer.unwrap(routesOf(subject)), { disableLogger: true, disableListenLog: true })
     const context = yield* Layer.build(Layer.provideMerge(app, server)).pipe(

@@ -77,10 +77,14 @@ export const make = (
             Effect.gen(function*() {
               const { broadcast } = yield* acquire(joining.room)
               yield* broadcast.join(connection, slow)
-              // Written in this turn, before any event; how it ends the broadcast will see at its next.
+              // Written in this turn, before any event. Where it is refused, as what waits there is too much already, the
+              // events would go on without it.
               if (replay.length === 0) return
-              const sending = connection.sendAllUnsafe(Result.getOrThrow(Codec.encodeAll(codec, replay)))
-              yield* Effect.forkIn(Effect.ignore(sending), scope, { startImmediately: true })
+              const sending = Effect.catch(
+                connection.sendAllUnsafe(Result.getOrThrow(Codec.encodeAll(codec, replay))),
+                () => Effect.andThen(Effect.sync(() => tooSlow.add(connection)), connection.abort)
+              )
+              yield* Effect.forkIn(sending, scope, { startImmediately: true })
             }).pipe(Scope.provide(scope))
           let before = after
           for (;;) {

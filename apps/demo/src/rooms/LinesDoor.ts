@@ -15,12 +15,19 @@ import type { Refused, RoomEvent } from "./Messages.ts"
 import * as Pace from "./Pace.ts"
 import * as RoomBus from "./RoomBus.ts"
 
-// One too long costs that line, not the connection.
-const framing = Lines.make({ limit: 4096, onTooLong: "skip" })
-const codec = Codec.text(framing)
+const framings = {
+  // One too long costs that line, not the connection.
+  client: Lines.make({ limit: 4096, onTooLong: "skip" }),
+  // Whatever there is to tell: 512 names of 128 bytes, or a message whose characters are all written out.
+  server: Lines.make({ limit: 131_072 })
+}
+const codec = Codec.duplex(Codec.text(framings.client), Codec.text(framings.server))
 
 /** As the dashboard has it. */
-export const door: Probe.Door = { name: "lines", framings: { client: framing, server: framing } }
+export const door: Probe.Door = { name: "lines", framings }
+
+/** Of an answer to /rooms. */
+const maxRooms = 100
 
 const whys = { left: "", slow: ": too slow", gone: ": the connection ended" }
 
@@ -118,12 +125,19 @@ export const make = (
           } else if (command === "rooms") {
             const rooms = yield* bus.rooms
             yield* tell(
-              ...rooms.slice(0, 100).map(({ last, members, room }) => `* ${room}: ${members} here, ${last} said`)
+              ...rooms.slice(0, maxRooms).map(({ last, members, room }) => `* ${room}: ${members} here, ${last} said`),
+              ...rooms.length === 0 ? ["* no rooms yet: /join ROOM makes one"] : [],
+              ...rooms.length > maxRooms ? [`* and ${rooms.length - maxRooms} more`] : []
             )
           } else if (command === "history") {
             const after = /^\d{0,15}$/.test(rest) ? Number(rest) : 0
             yield* inRoom(({ room }) =>
-              Effect.flatMap(bus.history(room, after), (messages) => tell(...messages.map(lineOf), "* that was it"))
+              Effect.gen(function*() {
+                const messages = yield* bus.history(room, after)
+                const last = messages.length < RoomBus.page ? undefined : messages.at(-1)?.seq
+                const isMore = last !== undefined && (yield* bus.history(room, last)).length > 0
+                yield* tell(...messages.map(lineOf), isMore ? `* more: /history ${last}` : "* that was it")
+              })
             )
           } else if (command === "nick") {
             if (seat !== undefined) yield* join(seat.room, rest)

@@ -142,8 +142,12 @@ export const make = (
     const say = Effect.gen(function*() {
       const request = yield* HttpServerRequest.HttpServerRequest
       if (!isOurs(request)) return refuse(403, "not from there")
-      if (request.headers["content-type"] !== "application/json") return refuse(415, "application/json")
-      if (!((number(request.headers["content-length"]) ?? Infinity) <= 8192)) return refuse(413, "8192 bytes at most")
+      if (!/^application\/json\s*(;|$)/i.test(request.headers["content-type"] ?? "")) {
+        return refuse(415, "application/json")
+      }
+      if (!((number(request.headers["content-length"]) ?? Infinity) <= 8192)) {
+        return refuse(413, "8192 bytes at most")
+      }
       const saying = yield* Effect.option(HttpServerRequest.schemaBodyJson(Saying))
       if (Option.isNone(saying)) return refuse(400, "token and text")
       const page = pages.get(saying.value.token)

@@ -25,20 +25,35 @@ const latin1 = (bytes: Uint8Array) => Buffer.from(bytes).toString("latin1")
 // Wider ones first: a u32be below 65,536 looks like an empty u16be and another one.
 const lengths = ["u32be", "u32le", "u16be", "u16le", "varint"]
 
-/** The frames are whole, none is left over, and not all are empty. */
+/** What came is more than is looked at, so it ends anywhere. */
+const isCut = ({ length }: Uint8Array) => length >= maxBytes
+
+/**
+ * The frames are whole, none is left over, and not all are empty. Of what is cut the last one may be left over, but not most
+ * of it: any bytes may be the beginning of a long frame.
+ */
 const fits = (spec: string, sides: ReadonlyArray<Uint8Array>): boolean => {
   const { framing } = Result.getOrThrow(FramingSpec.parse(spec))
   return sides.every((bytes) => {
     const { failures, messages } = Codecs.decodeAll(framing, [bytes])
-    return failures.length === 0 && messages.some(({ length }) => length > 0)
+    return messages.some(({ length }) => length > 0) &&
+      failures.every(({ error }) =>
+        isCut(bytes) && error.reason._tag === "Truncated" && (error.offset ?? 0) >= bytes.length / 2
+      )
   })
+}
+
+/** The whole lines of what is cut, where it has some. */
+const linesOf = (bytes: Uint8Array) => {
+  const end = isCut(bytes) ? bytes.lastIndexOf(0x0a) + 1 : 0
+  return end === 0 ? bytes : bytes.subarray(0, end)
 }
 
 /** What the first bytes of both sides say; undefined while more of them can say more. */
 export const guess = (client: Uint8Array, server: Uint8Array): Guess | undefined => {
   const sides = [client, server].filter(({ length }) => length > 0)
   if (sides.length === 0) return undefined
-  const texts = sides.map(latin1)
+  const texts = sides.map((bytes) => latin1(linesOf(bytes)))
   const every = (pattern: RegExp) => texts.every((text) => pattern.test(text))
 
   // oxlint-disable-next-line no-control-regex -- what a TLS record begins with
@@ -58,5 +73,5 @@ export const guess = (client: Uint8Array, server: Uint8Array): Guess | undefined
   }
   const length = lengths.find((spec) => fits(spec, sides))
   if (length !== undefined) return named(length, "lengths that fit what came so far")
-  return sides.some((bytes) => bytes.length >= maxBytes) ? nothing : undefined
+  return sides.some(isCut) ? nothing : undefined
 }

@@ -28,7 +28,7 @@ export interface Recording {
 const eachOf = ({ connection }: Recorder.Recorder): Each => (pass) =>
   Stream.runForEachArray(Stream.fromPull(Effect.succeed(connection.receive)), pass)
 
-/** Writes a JSON array that is whole after each connection. */
+/** Writes a JSON array that is whole from the beginning, and after each connection. */
 export const make = (
   path: string,
   framing: Codec.Framing,
@@ -52,6 +52,7 @@ export const make = (
         await file.write(`${text}\n]\n`, at)
         at += Buffer.byteLength(text)
       }))
+    yield* Effect.promise(() => file.write("[]\n", 0))
     const begin: Recording["begin"] = (connection, client, server) => {
       if (begun++ >= maxConnections) return Effect.succeed(undefined)
       const record = (side: Side, of: Connection.Connection) =>

@@ -66,7 +66,10 @@ export const relay = Effect.fnUntraced(
       server: new Watcher(watch, connection, "server")
     }
     watch.watchers.set(connection, watchers)
-    const taken = recording === undefined ? undefined : yield* recording.begin(connection, client, server)
+    // It is written however this ends: a tap is mostly told to stop while connections live.
+    const taken = recording === undefined
+      ? undefined
+      : yield* Effect.acquireRelease(recording.begin(connection, client, server), (taken) => taken?.end ?? Effect.void)
     const pump = (from: Side, source: Connection.Connection, target: Connection.Connection) => {
       const watcher = watchers[from]
       const pass = (batch: ReadonlyArray<Uint8Array>) => {
@@ -102,7 +105,6 @@ export const relay = Effect.fnUntraced(
       client: CloseText.of(atClient, "the tap"),
       server: CloseText.of(atServer, "the tap")
     })
-    if (taken !== undefined) yield* taken.end
   },
   Effect.scoped
 )

@@ -16,9 +16,20 @@ export const open = (
       Effect.promise(() => chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] })),
       (browser) => Effect.promise(() => browser.close())
     )
-    const page = yield* Effect.promise(() => browser.newPage({ colorScheme, viewport: { width: 1280, height: 860 } }))
+    const context = yield* Effect.promise(() =>
+      browser.newContext({ colorScheme, viewport: { width: 1280, height: 860 } })
+    )
+    const page = yield* Effect.promise(() => context.newPage())
     yield* Effect.promise(() => page.goto(url))
     return page
+  })
+
+/** Another tab of the same browser. */
+export const another = (page: Page, url: string): Effect.Effect<Page> =>
+  Effect.promise(async () => {
+    const tab = await page.context().newPage()
+    await tab.goto(url, { timeout })
+    return tab
   })
 
 /** What the page complains of in its console, from now on. */
