@@ -44,6 +44,9 @@ const memory = () => {
   return { store, members }
 }
 
+/** No others are there than those that listen. */
+const nodes = (...there: ReadonlyArray<string>) => Effect.succeed(there)
+
 const say = (id: string, name = "ada"): RoomOwner.Deed => ({ _tag: "Say", id, name, text: id })
 const enter = (seat: string, name: string): RoomOwner.Deed => ({ _tag: "Enter", seat, name })
 const line = (event: RoomEvent) =>
@@ -67,7 +70,7 @@ const listen = (owner: RoomOwner.RoomOwner, node: string) =>
 describe("the owner of a room", () => {
   it.effect("keeps once what is told twice", () =>
     Effect.gen(function*() {
-      const owner = yield* RoomOwner.make(room, memory().store, 3)
+      const owner = yield* RoomOwner.make(room, memory().store, nodes(), 3)
       const { heard } = yield* listen(owner, "A")
       const telling = { node: "A", deeds: [enter("s1", "ada"), say("one"), say("two")] }
       const outcomes = yield* owner.tell(telling)
@@ -80,7 +83,7 @@ describe("the owner of a room", () => {
   it.effect("gives the name of a node that is gone away, and shows its others out after 4 s", () =>
     Effect.gen(function*() {
       const { members, store } = memory()
-      const owner = yield* RoomOwner.make(room, store, 3)
+      const owner = yield* RoomOwner.make(room, store, nodes(), 3)
       assert.deepStrictEqual(yield* owner.tell({ node: "B", deeds: [enter("s1", "bob")] }), [{ _tag: "Unheard" }])
       const a = yield* listen(owner, "A")
       const b = yield* listen(owner, "B")
@@ -96,15 +99,33 @@ describe("the owner of a room", () => {
       assert.deepStrictEqual(Array.from(members.keys()), ["bob"])
     }))
 
+  it.effect("keeps the names of a node that has not heard yet of a new owner, as long as that node is there", () =>
+    Effect.gen(function*() {
+      const { store } = memory()
+      const before = yield* RoomOwner.make(room, store, nodes(), 4)
+      for (const node of ["A", "B"]) yield* listen(before, node)
+      yield* before.tell({ node: "A", deeds: [enter("s1", "ada")] })
+      yield* before.tell({ node: "B", deeds: [enter("s2", "bob")] })
+
+      // A was killed, and B has not come over.
+      const owner = yield* RoomOwner.make(room, store, nodes("B", "C"), 4)
+      yield* listen(owner, "C")
+      const outcomes = yield* owner.tell({ node: "C", deeds: [enter("s3", "ADA"), enter("s4", "BOB")] })
+      assert.deepStrictEqual(outcomes.map(({ _tag }) => _tag), ["Done", "Refused"])
+      yield* TestClock.adjust("4 seconds")
+      // It never came.
+      assert.deepStrictEqual(yield* owner.tell({ node: "C", deeds: [enter("s4", "BOB")] }), [{ _tag: "Done" }])
+    }))
+
   it.effect("knows after a change who is there, and who went meanwhile", () =>
     Effect.gen(function*() {
       const { store } = memory()
-      const before = yield* RoomOwner.make(room, store, 4)
+      const before = yield* RoomOwner.make(room, store, nodes(), 4)
       for (const node of ["A", "B"]) yield* listen(before, node)
       yield* before.tell({ node: "A", deeds: [enter("s1", "ada"), enter("s2", "amy")] })
       yield* before.tell({ node: "B", deeds: [enter("s3", "bob")] })
 
-      const owner = yield* RoomOwner.make(room, store, 4)
+      const owner = yield* RoomOwner.make(room, store, nodes(), 4)
       const { heard } = yield* listen(owner, "A")
       yield* owner.tell({ node: "A", here: [{ seat: "s1", name: "ada" }], deeds: [] })
       yield* TestClock.adjust(0)
@@ -115,7 +136,7 @@ describe("the owner of a room", () => {
 
   it.effect("lets go a node that does not take what happens", () =>
     Effect.gen(function*() {
-      const owner = yield* RoomOwner.make(room, memory().store, 3)
+      const owner = yield* RoomOwner.make(room, memory().store, nodes(), 3)
       const slow = yield* owner.hear("A").pipe(
         Stream.tap(() => Effect.sleep("1 second")),
         Stream.runCount,
@@ -148,7 +169,7 @@ describe("a node of a room", () => {
   it.effect("tells a new owner again what the one before did not answer", () =>
     Effect.gen(function*() {
       const { store } = memory()
-      const owner = yield* RoomOwner.make(room, store, 3)
+      const owner = yield* RoomOwner.make(room, store, nodes(), 3)
       let tellings = 0
       const { here, published } = yield* node(store, {
         hear: owner.hear,
@@ -165,11 +186,37 @@ describe("a node of a room", () => {
       assert.deepStrictEqual(published, ["#1 a", "#2 b"])
     }))
 
+  it.effect("says who came and who went while it heard nothing, and says it once", () =>
+    Effect.gen(function*() {
+      const { members, store } = memory()
+      const at = (name: string): PostgresStore.Member => ({ node: "B", seat: name, name })
+      for (const name of ["ada", "eve"]) members.set(name, at(name))
+      const again = yield* Deferred.make<void>()
+      const joined: RoomEvent = { _tag: "Joined", room, name: "bob" }
+      const left: RoomEvent = { _tag: "Left", room, name: "eve", why: "left" }
+      const { published } = yield* node(store, {
+        hear: () =>
+          Stream.make([]).pipe(
+            Stream.concat(Stream.as(Stream.fromEffect(Deferred.await(again)), [])),
+            Stream.concat(Stream.make([joined, left], [{ ...left, name: "bob" }, joined])),
+            Stream.concat(Stream.never)
+          ),
+        tell: ({ deeds }) => Effect.succeed(done(deeds))
+      })
+      yield* TestClock.adjust(0)
+      assert.deepStrictEqual(published, [])
+      members.delete("eve")
+      members.set("bob", at("bob"))
+      yield* Deferred.succeed(again, undefined)
+      yield* TestClock.adjust(0)
+      assert.deepStrictEqual(published, ["eve gone", "bob joined", "bob left", "bob joined"])
+    }))
+
   it.effect("hears what another owner has kept", () =>
     Effect.gen(function*() {
       const { store } = memory()
-      const before = yield* RoomOwner.make(room, store, 3)
-      const owner = yield* RoomOwner.make(room, store, 3)
+      const before = yield* RoomOwner.make(room, store, nodes(), 3)
+      const owner = yield* RoomOwner.make(room, store, nodes(), 3)
       const { published } = yield* node(store, owner)
       yield* TestClock.adjust("1 second")
       yield* owner.tell({ node: "A", deeds: [say("one")] })

@@ -29,6 +29,7 @@ import * as PostgresStore from "./PostgresStore.ts"
 import * as RoomBus from "./RoomBus.ts"
 import * as RoomNode from "./RoomNode.ts"
 import * as RoomOwner from "./RoomOwner.ts"
+import { StoreError } from "./RoomStore.ts"
 
 const Room = Entity.make("framewire/Room", [
   Rpc.make("Tell", {
@@ -51,11 +52,21 @@ const config = (address: RunnerAddress.RunnerAddress) => ({
   simulateRemoteSerialization: false
 } as const)
 
+/** The nodes that are there, by their heartbeat. */
+const nodes = Effect.map(
+  RunnerStorage.RunnerStorage,
+  ({ getRunners }) =>
+    getRunners.pipe(
+      Effect.map((runners) => runners.map(([{ address: { host, port } }]) => Address.format({ host, port }))),
+      Effect.mapError((error) => new StoreError({ message: PostgresStore.messageOf(error) }))
+    )
+)
+
 const owners = (store: PostgresStore.PostgresStore, members: number) =>
   Room.toLayer(
     Effect.gen(function*() {
       const { entityId } = yield* Entity.CurrentAddress
-      const owner = yield* RoomOwner.make(entityId, store, members)
+      const owner = yield* RoomOwner.make(entityId, store, yield* nodes, members)
       return {
         Tell: ({ payload }) => owner.tell(payload),
         Hear: ({ payload }) => owner.hear(payload.node)
@@ -67,7 +78,7 @@ const owners = (store: PostgresStore.PostgresStore, members: number) =>
 const bus = (node: string, store: PostgresStore.PostgresStore, maxRooms: number) =>
   Effect.gen(function*() {
     const ownerOf = yield* Room.client
-    const runners = yield* RunnerStorage.RunnerStorage
+    const present = yield* nodes
     const watchers = new Set<(events: ReadonlyArray<RoomEvent>) => Effect.Effect<void>>()
     yield* store.forget(node)
 
@@ -116,20 +127,14 @@ const bus = (node: string, store: PostgresStore.PostgresStore, maxRooms: number)
         }
       }).pipe(Effect.uninterruptible)
 
-    /** The nodes that are there, by their heartbeat. */
-    const nodes = Effect.map(
-      runners.getRunners,
-      (runners) => runners.map(([{ address: { host, port } }]) => Address.format({ host, port }))
-    )
-
     return RoomBus.RoomBus.of({
       join,
       who: (room) =>
-        Effect.mapError(Effect.flatMap(nodes, (nodes) => store.members(room, nodes)), RoomBus.notKept).pipe(
+        Effect.mapError(Effect.flatMap(present, (nodes) => store.members(room, nodes)), RoomBus.notKept).pipe(
           Effect.map((members) => members.map(({ name }) => name))
         ),
       history: (room, after) => Effect.mapError(store.read(room, after, RoomBus.page), RoomBus.notKept),
-      rooms: Effect.mapError(Effect.flatMap(nodes, store.rooms), RoomBus.notKept),
+      rooms: Effect.mapError(Effect.flatMap(present, store.rooms), RoomBus.notKept),
       watch: (listener) =>
         Effect.acquireRelease(
           Effect.sync(() => watchers.add(listener)),

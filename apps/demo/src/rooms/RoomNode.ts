@@ -14,7 +14,7 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
-import { Refused, type RoomEvent } from "./Messages.ts"
+import { Refused, type RoomEvent, type Said } from "./Messages.ts"
 import type { PostgresStore } from "./PostgresStore.ts"
 import * as RoomBus from "./RoomBus.ts"
 import type { Deed, Outcome, Telling } from "./RoomOwner.ts"
@@ -59,6 +59,8 @@ export const make = <E>(options: {
     let here = false
     /** Of the last message that was published here. */
     let last: number | undefined
+    /** Who is in the room, as far as it was published here: names by their keys. */
+    let present: Map<string, string> | undefined
 
     const announce = Effect.sync(() => {
       here = true
@@ -78,18 +80,42 @@ export const make = <E>(options: {
         if (messages.length === RoomBus.page) yield* missed(upTo)
       })
 
+    /** Who came and who went while nothing was heard. */
+    const missedPeople = Effect.gen(function*() {
+      const before = present
+      const now = new Map((yield* store.members(room)).map(({ name }) => [RoomBus.keyOf(name), name]))
+      present = now
+      if (before === undefined) return
+      const left = Array.from(before).filter(([key]) => !now.has(key))
+      const joined = Array.from(now).filter(([key]) => !before.has(key))
+      const news = [
+        ...left.map(([, name]): RoomEvent => ({ _tag: "Left", room, name, why: "gone" })),
+        ...joined.map(([, name]): RoomEvent => ({ _tag: "Joined", room, name }))
+      ]
+      if (news.length > 0) yield* publish(news)
+    })
+
+    /** Whether it was not published yet: what was read as missing may still come. */
+    const isNews = (event: Exclude<RoomEvent, Said>): boolean => {
+      const key = RoomBus.keyOf(event.name)
+      const wasThere = present?.delete(key) ?? event._tag === "Left"
+      if (event._tag === "Joined") present?.set(key, event.name)
+      return wasThere === (event._tag === "Left")
+    }
+
     const deliver = (events: ReadonlyArray<RoomEvent>) =>
       Effect.gen(function*() {
         // From here on nothing is missed, and before it something may have been.
         if (events.length === 0) {
           yield* missed(Infinity)
+          yield* missedPeople
           yield* announce
           return void (yield* heard.open)
         }
         let news: Array<RoomEvent> = []
         for (const event of events) {
           if (event._tag !== "Said") {
-            news.push(event)
+            if (isNews(event)) news.push(event)
             continue
           }
           if (last !== undefined && event.seq <= last) continue

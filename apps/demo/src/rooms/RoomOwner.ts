@@ -62,6 +62,8 @@ const done: Outcome = { _tag: "Done" }
 export const make = (
   room: string,
   store: PostgresStore,
+  /** Those that are there, whether they listen or not. */
+  nodes: Effect.Effect<ReadonlyArray<string>, StoreError>,
   maxMembers: number
 ): Effect.Effect<RoomOwner, never, Scope.Scope> =>
   Effect.gen(function*() {
@@ -70,6 +72,8 @@ export const make = (
     const listeners = new Map<string, Queue.Queue<ReadonlyArray<RoomEvent>, Cause.Done>>()
     const members = new Map<string, Member>()
     let loaded = false
+    /** The nodes may not have heard yet that the owner is here now. */
+    let isNew = true
 
     const publish = (events: ReadonlyArray<RoomEvent>) => {
       for (const queue of listeners.values()) {
@@ -103,6 +107,7 @@ export const make = (
         for (const member of yield* store.members(room)) members.set(RoomBus.keyOf(member.name), member)
         loaded = true
         yield* expel
+        yield* Effect.forkIn(Effect.delay(Effect.sync(() => isNew = false), grace), scope)
       })
     )
 
@@ -130,7 +135,8 @@ export const make = (
         const known = members.get(RoomBus.keyOf(name))
         if (known?.seat === seat) return done
         if (known !== undefined) {
-          if (listeners.has(known.node)) return yield* RoomBus.nameTaken(room, name)
+          const isThere = listeners.has(known.node) || isNew && (yield* nodes).includes(known.node)
+          if (isThere) return yield* RoomBus.nameTaken(room, name)
           yield* remove([known], "gone")
         }
         if (members.size >= maxMembers) return yield* RoomBus.roomFull(room, maxMembers)
