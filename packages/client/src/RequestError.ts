@@ -8,14 +8,18 @@ import type { FramingError } from "@framewire/framing"
 import * as Data from "effect/Data"
 
 /**
- * The peer sent FIN, or this side closed, before the answer came.
+ * The peer sent FIN, or this side closed, before the answer came. `cause` is why a client that keeps its line has ended by
+ * itself: its schedule is done, or no endpoint can ever work.
  *
  * @category reasons
  * @since 0.1.0
  */
-export class LineClosed extends Data.TaggedError("LineClosed")<{ readonly by: "peer" | "self" }> {
+export class LineClosed
+  extends Data.TaggedError("LineClosed")<{ readonly by: "peer" | "self"; readonly cause?: unknown }>
+{
   override get message(): string {
-    return this.by === "peer" ? "the peer closed the line" : "this client was closed"
+    if (this.by === "peer") return "the peer closed the line"
+    return this.cause instanceof Error ? `this client has ended: ${this.cause.message}` : "this client was closed"
   }
 }
 

@@ -35,7 +35,8 @@ export interface Message<out P> {
 
 /**
  * There was no subscription for a while: messages may be missing here. Whoever asks for the state now and goes on with what
- * follows has missed nothing.
+ * follows has missed nothing; where messages come before the server has said yes there is no line to ask on yet, unless `queue`
+ * lets the question wait.
  *
  * @category models
  * @since 0.1.0
@@ -105,19 +106,26 @@ export const make = <Req, Res, Err = never, P = never, Hello = never, Agreed = n
       pushes.add(last = { _tag: "Gap" })
     }
     let subscribed = false
+    // What came before is the former line's: a message that comes before the server has said yes has a gap before it.
+    let isNewLine = false
     const session = (line: Requests<Req, Res, Err>) =>
       Effect.gen(function*() {
         const again = subscribed
         subscribed = true
         if (options.session !== undefined) yield* options.session(line)
-        // What came before is the former line's; and whoever asks for the state must not do so too early.
-        if (again) gap()
+        isNewLine = again
         yield* options.subscribe(line)
+        isNewLine = false
+        // Not earlier: who asks for the state at a gap would find no line yet.
         if (again) gap()
       })
     const settings = oneLine(options, options.schedule ?? schedule)
     const client = yield* keptClient(spoken, endpoints, { ...options, session }, settings, {
       offer: (message) => {
+        if (isNewLine) {
+          isNewLine = false
+          gap()
+        }
         const event = { _tag: "Message", message } as const
         const wait = pushes.offer(event)
         if (!(wait instanceof PushesUnread)) last = event

@@ -283,6 +283,8 @@ describe("Reconnect", () => {
       assert.strictEqual(ending._tag === "Failed" ? ending.error._tag : ending._tag, "ConnectError")
       assert.strictEqual(yield* Fiber.join(waits), "NotSent LineClosed")
       assert.strictEqual(yield* failing(client, "late"), "NotSent LineClosed")
+      const { message } = yield* Effect.flip(client.request("late"))
+      assert.match(message, /was not sent: this client has ended: cannot connect to .*: connection refused/)
       const wrong = yield* Reconnect.make(lines, { host: "a", port: 70_000 })
       assert.strictEqual((yield* wrong.closed)._tag, "Failed")
       assert.deepStrictEqual((yield* Stream.runCollect(wrong.status)).map(({ _tag }) => _tag), ["Closed"])

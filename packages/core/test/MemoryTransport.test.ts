@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import { anyPort, bytes, failure, reasonOf, receiveAll, received } from "./support/index.ts"
 
@@ -511,4 +511,29 @@ describe("whatever happens", () => {
       }),
     60_000
   )
+})
+
+describe("a network whose layer is over", () => {
+  it.effect("still brings what was sent, so that a scope around it closes", () =>
+    Effect.gen(function*() {
+      const outer = yield* Scope.make()
+      const both = yield* Effect.gen(function*() {
+        const listener = yield* Transport.listen(anyPort)
+        const client = yield* Transport.connect(listener.address)
+        const server = yield* listener.accept
+        yield* client.send(bytes("x"))
+        return { client, server }
+      }).pipe(Scope.provide(outer), Effect.provide(MemoryTransport.layer()))
+      assert.strictEqual(yield* received(both.server), "x")
+      const closing = yield* fork(
+        Effect.andThen(
+          Effect.all([both.client.close(), both.server.close()], { concurrency: 2 }),
+          Scope.close(outer, Exit.void)
+        )
+      )
+      // No time passes.
+      for (let turn = 0; turn < 100; turn++) yield* Effect.yieldNow
+      assert.isDefined(closing.pollUnsafe())
+      assert.strictEqual((yield* both.client.closed)._tag, "Graceful")
+    }))
 })

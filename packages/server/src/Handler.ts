@@ -93,13 +93,22 @@ export interface RespondOptions<out P = never, out Err = never>
   extends Greeting.GreetingOptions, GoodbyeOptions<P>, AnswerOptions<Err>
 {}
 
+/** What nobody sees: the answer of a plain protocol has one argument. */
+const noCall: Protocol.Request<never> = {
+  _tag: "Request",
+  id: 0,
+  get request(): never {
+    throw new Error("this protocol has nothing beside its requests")
+  }
+}
+
 /**
  * Answers each request.
  *
  * In order: one after the other, or `concurrency` at a time. Requests that arrive together are answered by one write,
  * unless an answer has to wait: then those before it go out. By id: each in a fiber of its own, `concurrency` at a time,
  * unless its answer is there at once; answers that are ready together are one write. A request that the client cancels
- * is interrupted.
+ * is interrupted. `call` has what came beside the request (`carries`): the time for which the client waits, and its span.
  *
  * An answer that is there at once (`Effect.succeed`, an `Exit`) costs no fiber. Of a generator let `Effect.fn` be made
  * once; with `Effect.gen` in the handler a generator function is made for each request, which costs more than all else.
@@ -117,7 +126,7 @@ export interface RespondOptions<out P = never, out Err = never>
  */
 export function respond<Hello, Agreed, Refusal, Req, Res, Err, P, R = never>(
   greeting: Greeting.Greeting<Hello, Agreed, Refusal, Req, Res, Err, P>,
-  answer: (request: Req, peer: Peer<P>) => Effect.Effect<Res, Err, R>,
+  answer: (request: Req, peer: Peer<P>, call: Protocol.Request<Req>) => Effect.Effect<Res, Err, R>,
   options?: RespondOptions<NoInfer<P>, NoInfer<Err>>
 ): Handler<HandlerError | Protocol.DuplicateRequest | Refusal | Greeting.GreetingError, R>
 /**
@@ -128,7 +137,7 @@ export function respond<Hello, Agreed, Refusal, Req, Res, Err, P, R = never>(
  */
 export function respond<Req, Res, Err, P, R = never>(
   exchange: Protocol.Exchange<Req, Res, Err, P>,
-  answer: (request: Req, peer: Peer<P>) => Effect.Effect<Res, Err, R>,
+  answer: (request: Req, peer: Peer<P>, call: Protocol.Request<Req>) => Effect.Effect<Res, Err, R>,
   options?: RespondOptions<NoInfer<P>, NoInfer<Err>>
 ): Handler<HandlerError | Protocol.DuplicateRequest, R>
 /**
@@ -147,7 +156,7 @@ export function respond<Hello, Agreed, Refusal, Req, Res, Err, P, R>(
     | Greeting.Greeting<Hello, Agreed, Refusal, Req, Res, Err, P>
     | Protocol.Exchange<Req, Res, Err, P>
     | Protocol.Protocol<Req, Res>,
-  answer: (request: Req, peer: Peer<P>) => Effect.Effect<Res, Err, R>,
+  answer: (request: Req, peer: Peer<P>, call: Protocol.Request<Req>) => Effect.Effect<Res, Err, R>,
   options: RespondOptions<P, Err> & GoodbyeOptions<Res> & AnswerOptions<Res> = {}
 ): Handler<Err | HandlerError | Protocol.DuplicateRequest | Refusal | Greeting.GreetingError, R> {
   InvalidOption.check(options, { concurrency: InvalidOption.whole(1) })
@@ -170,14 +179,19 @@ export function respond<Hello, Agreed, Refusal, Req, Res, Err, P, R>(
     const peer: Peer<P> = { connection, push: () => Effect.die(new Error("this protocol has no pushes")) }
     const framed = Framed.make(connection, protocol.server, options)
     const { concurrency = 1, goodbye, refuse } = options
-    return answerInOrder(framed, protocol.server, { answer: (it) => answer(it, peer), concurrency, goodbye, refuse })
+    return answerInOrder(framed, protocol.server, {
+      answer: (it) => answer(it, peer, noCall),
+      concurrency,
+      goodbye,
+      refuse
+    })
   }
 }
 
 const converse = <Req, Res, Err, P, R>(
   framed: Framed.Framed<Protocol.Call<Req>, Protocol.Reply<Res, Err, P>>,
   exchange: Protocol.Exchange<Req, Res, Err, P>,
-  answer: (request: Req, peer: Peer<P>) => Effect.Effect<Res, Err, R>,
+  answer: (request: Req, peer: Peer<P>, call: Protocol.Request<Req>) => Effect.Effect<Res, Err, R>,
   { concurrency, goodbye, refuse }: RespondOptions<P, Err>
 ): Effect.Effect<void, HandlerError | Protocol.DuplicateRequest, R> => {
   const say = goodbye === undefined ? undefined : () => ({ _tag: "Push", push: goodbye() }) as const
@@ -190,7 +204,7 @@ const converse = <Req, Res, Err, P, R>(
     answer: (call): Effect.Effect<Protocol.Reply<Res, Err, P>, never, R> => {
       if (call._tag === "Cancel") return Effect.die(new Error("answers in order have no cancel"))
       const { id, request } = call
-      return Effect.matchEager(answer(request, peer), {
+      return Effect.matchEager(answer(request, peer, call), {
         onSuccess: (response) => ({ _tag: "Response", id, response }),
         onFailure: (error) => ({ _tag: "Failure", id, error })
       })

@@ -36,8 +36,8 @@ export interface HealthOptions {
 /**
  * Adds the answers to a router: the program chooses the HTTP server, and where it listens.
  *
- * **Contract**: it answers as long as the `Server` lives, its drain included, where the HTTP server outlives it: as in a layer
- * that is built before it.
+ * **Contract**: it answers as long as the HTTP server does. That one needs the `Server`, so as a layer it is closed before it:
+ * `drainFirst` lets it answer while the server drains.
  *
  * @category layers
  * @since 0.1.0
@@ -60,3 +60,14 @@ export const layer = (
   }))
   return Layer.mergeAll(states, PrometheusMetrics.layerHttp({ path: metrics }))
 }
+
+/**
+ * Stops the server when it is closed, as its own layer does. Layers are closed in the reverse of the order in which they were
+ * built: with `HttpRouter.serve(Health.layer())` provided to it, it is closed before that, and the drain can be watched.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const drainFirst: Layer.Layer<never, never, Server.Server> = Layer.effectDiscard(
+  Effect.acquireRelease(Server.Server, (server) => server.stop)
+)

@@ -4,12 +4,16 @@ import { assert, describe, it } from "@effect/vitest"
 import { NodeTransport } from "@framewire/core/node"
 import { Server, ServerMetrics } from "@framewire/server"
 import * as Health from "@framewire/server/Health"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
+import * as Scope from "effect/Scope"
 import { createServer } from "node:http"
 import { lines, options, RawClient } from "./support/index.ts"
 
@@ -98,4 +102,38 @@ describe("Health", () => {
         assert.strictEqual((yield* seen(get, "/readyz"))[0], 200)
         assert.strictEqual((yield* seen(get, "/ready"))[0], 404)
       }), { ready: "/readyz" }))
+
+  it.live("answers while a program of layers drains, with drainFirst", () =>
+    Effect.gen(function*() {
+      const gate = Deferred.makeUnsafe<void>()
+      const served = Server.layer(options, Server.respond(lines, (line) => Effect.as(Deferred.await(gate), line)))
+      const http = NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0 })
+      const health = HttpRouter.serve(Health.layer(), { disableLogger: true, disableListenLog: true })
+      const scope = yield* Scope.make()
+      const context = yield* Layer.buildWithScope(
+        Health.drainFirst.pipe(
+          Layer.provide(health),
+          Layer.provideMerge(served),
+          Layer.provideMerge(http),
+          Layer.provide(NodeTransport.layer)
+        ),
+        scope
+      )
+      const { address } = Context.get(context, HttpServer.HttpServer)
+      const server = Context.get(context, Server.Server)
+      const get = (path: string) => fetch(`http://127.0.0.1:${"port" in address ? address.port : 0}${path}`)
+      const client = yield* Effect.orDie(RawClient.connect(server.address, { finishes: true }))
+      client.write("a\n")
+      while ((yield* server.connections) === 0) yield* Effect.sleep("2 millis")
+      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+      assert.deepStrictEqual(yield* seen(get, "/ready"), [503, "Draining"])
+      assert.deepStrictEqual(yield* seen(get, "/live"), [200, "Draining"])
+      yield* Deferred.succeed(gate, undefined)
+      assert.strictEqual(yield* client.ended, "a\n")
+      yield* Fiber.join(closing)
+    }).pipe(
+      Effect.scoped,
+      Effect.provideService(Metric.MetricRegistry, new Map()),
+      Effect.timeout("10 seconds")
+    ))
 })

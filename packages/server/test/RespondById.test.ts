@@ -3,6 +3,7 @@ import { Lines, Protocol } from "@framewire/framing"
 import { Server } from "@framewire/server"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import {
   bounded,
@@ -208,6 +209,34 @@ describe("Server.respond by id", () => {
         yield* Effect.andThen(eventually(() => answered > 0), stalled(() => answered))
         assert.isBelow(answered, 200)
         client.socket.destroy()
+      }
+    })))
+
+  it.live("what came beside a request is there for its answer: by id, and in order", () =>
+    bounded(Effect.gen(function*() {
+      const carries = ["timeout", "traceparent"] as const
+      const carrying = Protocol.json({
+        framing: Lines.make({ limit: 200 }),
+        request: Schema.String,
+        response: Schema.String,
+        carries
+      })
+      const inOrder: Protocol.Exchange<string, string> = { ...carrying, answers: "in-order", cancels: false }
+      const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+      const asked = `${JSON.stringify({ _tag: "Request", id: 1, request: "a", timeout: 250, traceparent })}\n`
+      for (const spoken of [carrying, inOrder]) {
+        const server = yield* Server.make(
+          options,
+          Server.respond(
+            spoken,
+            (text, _, call) =>
+              echo(`${text} ${call.timeout} ${Option.getOrThrow(Protocol.parentSpan(call)).spanId} ${call.id}`)
+          )
+        )
+        const client = yield* RawClient.connect(server.address)
+        client.write(asked)
+        const expected = response(1, "a 250 00f067aa0ba902b7 1")
+        assert.strictEqual(yield* client.received(expected.length), expected)
       }
     })))
 })

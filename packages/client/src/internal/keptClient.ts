@@ -151,9 +151,9 @@ export const keptClient = <Hello, Agreed, Refusal, Req, Res, Err, P>(
       run(Effect.catchCause(keeper, (cause) =>
         Effect.sync(() => {
           dialled(false)
-          const failure = cause.reasons.find(Cause.isFailReason)?.error
-          const reason = endingOf(failure ?? new SessionError({ cause: Cause.squash(cause) }))
-          if (--kept === 0) close(reason, new LineClosed({ by: "self" }))
+          const failure = cause.reasons.find(Cause.isFailReason)?.error ??
+            new SessionError({ cause: Cause.squash(cause) })
+          if (--kept === 0) close(endingOf(failure), new LineClosed({ by: "self", cause: failure }))
         })))
     }
     board.onWaiting = () => {

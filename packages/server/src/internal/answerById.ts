@@ -23,7 +23,7 @@ interface Running {
 export const answerById = <Req, Res, Err, P, R>(
   framed: Framed.Framed<Protocol.Call<Req>, Protocol.Reply<Res, Err, P>>,
   codec: Codec.Codec<Protocol.Call<Req>, Protocol.Reply<Res, Err, P>>,
-  answer: (request: Req, peer: Peer<P>) => Effect.Effect<Res, Err, R>,
+  answer: (request: Req, peer: Peer<P>, call: Protocol.Request<Req>) => Effect.Effect<Res, Err, R>,
   concurrency: number,
   goodbye: (() => Protocol.Reply<Res, Err, P>) | undefined
 ): Effect.Effect<void, HandlerError | Protocol.DuplicateRequest, R> =>
@@ -78,7 +78,7 @@ export const answerById = <Req, Res, Err, P, R>(
         // What is answered already does not wait for room.
         return Effect.andThen(Effect.andThen(flush, room.await), Effect.suspend(() => start(call)))
       }
-      const answering = answer(request, peer)
+      const answering = answer(request, peer, call)
       if (isDone(answering)) {
         // It costs no fiber.
         const said = reply(id, answering, undefined, write)

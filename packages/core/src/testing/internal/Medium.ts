@@ -2,10 +2,8 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as FiberSet from "effect/FiberSet"
 import * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
-import type * as Scope from "effect/Scope"
 
 /** Clocks of milliseconds in floating point: what is due within a microsecond is due. */
 export const resolution = 0.001
@@ -44,10 +42,11 @@ const isRange = (latency: Conditions["latency"]): latency is readonly [Duration.
 
 const millisOf = (duration: Duration.Input): number => Duration.toMillis(Duration.fromInputUnsafe(duration))
 
-export const make = (conditions: Conditions): Effect.Effect<Medium, never, Scope.Scope> =>
+export const make = (conditions: Conditions): Effect.Effect<Medium> =>
   Effect.gen(function*() {
     const clock = yield* Clock.Clock
-    const run = yield* FiberSet.makeRuntime()
+    // Of no scope: what is on its way when the layer is over still arrives, as on a real network. Whoever closes waits for it.
+    const run = Effect.runForkWith(yield* Effect.context())
     const healed = Latch.makeUnsafe(true)
     const [min, max] = isRange(conditions.latency)
       ? [millisOf(conditions.latency[0]), millisOf(conditions.latency[1])]

@@ -165,7 +165,10 @@ const survive = <In, Out>(
       const offset = failure === undefined ? before : failure.offset ?? -1
       const taken = reader.offset - Math.max(offset, end) - (reader.discarded - discarded)
       if (offset < begin || offset > reader.offset) {
-        fail(law, `${showEvent(events.at(-1))}: no place from ${begin} to ${reader.offset}`)
+        fail(
+          law,
+          `${showEvent(events.at(-1))}: its frame begins at byte ${begin} to ${reader.offset}, which reader.offset says`
+        )
       }
       if (failure instanceof FrameError && taken > 0) {
         fail(law, `${showEvent(events.at(-1))}: ${taken} bytes of it are taken`)
