@@ -22,7 +22,7 @@ interface Utterance {
   readonly text: string
 }
 
-export interface Kept {
+interface Kept {
   readonly seq: number
   readonly isNew: boolean
 }

@@ -6,7 +6,7 @@ import { Server } from "@framewire/server"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
-import { lines, MemoryServer } from "./support/index.ts"
+import { lines, MemoryServer } from "../packages/client/test/support/index.ts"
 
 const { fork, inMemory, settle } = MemoryServer
 
