@@ -73,7 +73,7 @@ export const make = (
     const members = new Map<string, Member>()
     let loaded = false
     /** The nodes may not have heard yet that the owner is here now. */
-    let isNew = true
+    let isFresh = true
 
     const publish = (events: ReadonlyArray<RoomEvent>) => {
       for (const queue of listeners.values()) {
@@ -107,7 +107,7 @@ export const make = (
         for (const member of yield* store.members(room)) members.set(RoomBus.keyOf(member.name), member)
         loaded = true
         yield* expel
-        yield* Effect.forkIn(Effect.delay(Effect.sync(() => isNew = false), grace), scope)
+        yield* Effect.forkIn(Effect.delay(Effect.sync(() => isFresh = false), grace), scope)
       })
     )
 
@@ -135,7 +135,7 @@ export const make = (
         const known = members.get(RoomBus.keyOf(name))
         if (known?.seat === seat) return done
         if (known !== undefined) {
-          const isThere = listeners.has(known.node) || isNew && (yield* nodes).includes(known.node)
+          const isThere = listeners.has(known.node) || isFresh && (yield* nodes).includes(known.node)
           if (isThere) return yield* RoomBus.nameTaken(room, name)
           yield* remove([known], "gone")
         }

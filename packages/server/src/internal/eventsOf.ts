@@ -4,7 +4,7 @@ import * as PubSub from "effect/PubSub"
 import * as Stream from "effect/Stream"
 
 /** Nothing where the last one was told already: it is asked once nothing is missed any more. */
-export const eventsOf = <A extends { readonly _tag: string }>(
+export const eventsOf = <A>(
   hub: PubSub.PubSub<A>,
   { isLast, isOver }: { readonly isLast: (event: A) => boolean; readonly isOver: () => boolean }
 ): Stream.Stream<A> =>
