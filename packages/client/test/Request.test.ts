@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Client } from "@framewire/client"
+import { Delegate, Transport } from "@framewire/core"
 import { Codec, Lines, Protocol } from "@framewire/framing"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -34,6 +35,34 @@ describe("Client.request", () => {
         assert.strictEqual(server.chunks(), round)
       }
       assert.deepStrictEqual(server.lines(), range(5).flatMap(() => range(100).map(String)))
+    })))
+
+  it.live("what is asked on sixteen answers goes out before the rest of them is taken: the server works meanwhile", () =>
+    bounded(Effect.gen(function*() {
+      const rounds = 3
+      const happened: Array<string> = []
+      const asked: Array<string> = []
+      const server = yield* RawServer.make({
+        onLine: (line, socket) => {
+          if (asked.push(line) % 64 === 0) socket.write(asked.slice(-64).map((line) => `${line}\n`).join(""))
+        }
+      })
+      const sent = (chunks: ReadonlyArray<Uint8Array>) =>
+        happened.push(`sent ${Buffer.concat(chunks).toString().split("\n").length - 1}`)
+      const observed = Effect.updateService(Transport.Transport, (transport) => ({
+        ...transport,
+        connect: (address, options) =>
+          Effect.map(transport.connect(address, options), (connection) => Delegate.observe(connection, { sent }))
+      }))
+      const client = yield* observed(Client.connect(lines, server.address))
+      const ask = Effect.forEach(
+        range(rounds),
+        (round) => Effect.andThen(client.request(`${round}`), Effect.sync(() => happened.push("took")))
+      )
+      yield* Effect.forEach(range(64), () => ask, every)
+      const took16 = Array.from({ length: 16 }, () => "took")
+      const turn = range(4).flatMap(() => [...took16, "sent 16"])
+      assert.deepStrictEqual(happened, ["sent 64", ...turn, ...turn, ...range(4).flatMap(() => took16)])
     })))
 
   it.live("answers in whatever pieces they come", () =>

@@ -20,12 +20,14 @@ export interface Progress {
    * theirs, `ByteReader.length`. `Framed` calls it; what is read raw counts as one.
    */
   took(frames: number, pending: number): void
+  /** To be called with how many frames were handed to the connection together. `Framed` and `Server.respond` call it. */
+  gave(frames: number): void
   /** Messages that are worked on while more is received: with one of them the peer waits for us and is not idle. */
   working: number
 }
 
 // Connections count from 1.
-const nobody: Progress = { id: 0, took() {}, working: 0 }
+const nobody: Progress = { id: 0, took() {}, gave() {}, working: 0 }
 
 /**
  * Who hears of the connection whose handler runs. Default: nobody.

@@ -10,7 +10,7 @@
  * @since 0.1.0
  */
 import { type Connection, InvalidOption } from "@framewire/core"
-import { Codec, type FramingError } from "@framewire/framing"
+import { Codec, type FramingError, Progress } from "@framewire/framing"
 import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -233,12 +233,13 @@ export const make = <A>(
       join: (connection, how = {}) =>
         Effect.map(
           Effect.acquireRelease(
-            Effect.map(Shared, (server) => {
+            Effect.zipWith(Shared, Progress.Progress, (server, progress) => {
               check(how, { maxBytes: bytes, maxMessages: bytes })
               const consumer = new Consumer<A>(connection, pool, {
                 policy: how.policy ?? "disconnect",
                 maxBytes: bound(how.maxBytes ?? 1_048_576),
                 maxMessages: bound(how.maxMessages ?? 1024),
+                progress: Progress.of(progress, connection),
                 budgets: server === undefined ? [budget] : [budget, server.budget],
                 onDrop: [options.onDrop, server?.dropped].filter((tell) => tell !== undefined)
               })

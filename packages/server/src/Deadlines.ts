@@ -79,8 +79,11 @@ export interface DeadlineOptions {
   readonly age?: AgeOptions | "unbounded"
   /** Told of each deadline that passes, before the connection is reset. It must return soon, and not throw. */
   readonly onExceeded?: (error: DeadlineExceeded, connection: Connection.Connection) => void
-  /** Told how many frames a batch of any connection has brought, which may be none. It must return at once, and not throw. */
-  readonly onFrames?: (frames: number) => void
+  /**
+   * Told how many frames a batch of any connection has brought, which may be none, and how many were handed to one together.
+   * It must return at once, and not throw.
+   */
+  readonly onFrames?: (frames: number, direction: "receive" | "transmit") => void
 }
 
 /**

@@ -154,13 +154,13 @@ export const io: Metric.Counter<number> = Metric.counter("tcp.io", {
 })
 
 /**
- * Frames that were decoded where deadlines are kept, with `network.io.direction` `receive`; counted as `io` is.
+ * Frames that were decoded, and that were sent, where deadlines are kept, by `network.io.direction`; counted as `io` is.
  *
  * @category metrics
  * @since 0.1.0
  */
 export const frames: Metric.Counter<number> = Metric.counter("tcp.frame.count", {
-  description: "Frames that came and were whole",
+  description: "Frames that came and were whole, or were sent",
   incremental: true
 })
 

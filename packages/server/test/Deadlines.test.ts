@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { type Connection, Transport } from "@framewire/core"
 import { MemoryTransport } from "@framewire/core/testing"
 import { type Codec, Framed } from "@framewire/framing"
-import { Deadlines, ProxyProtocol, Server } from "@framewire/server"
+import { Broadcast, Deadlines, type Handler, ProxyProtocol, Server } from "@framewire/server"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -238,6 +238,37 @@ describe("readIdle", () => {
       yield* lastsFor(600_000, it)
       yield* endsIn(60_000, "readIdle", it)
     })))
+})
+
+describe("onFrames", () => {
+  const speaking: Readonly<Record<string, Handler.Handler<unknown, Scope.Scope>>> = {
+    "Server.respond": Server.respond(lines, Effect.succeed<string>),
+    "Server.respond, several at a time": Server.respond(lines, Effect.succeed<string>, { concurrency: 2 }),
+    "Framed.send": Server.forEach(line, (text, framed) => framed.send(text)),
+    "Framed.sendAllUnsafe": (connection) => {
+      const framed = Framed.make(connection, line)
+      return framed.lendEach((texts) => framed.sendAllUnsafe(texts))
+    },
+    "a broadcast": (connection) =>
+      Effect.gen(function*() {
+        const broadcast = yield* Broadcast.make(line)
+        yield* broadcast.join(connection)
+        yield* Framed.make(connection, line).receiveEach((texts) => broadcast.publishAll(texts))
+      })
+  }
+  for (const [name, handler] of Object.entries(speaking)) {
+    it.effect(`is told of what comes and what is sent: ${name}`, () =>
+      inMemory(Effect.gen(function*() {
+        const told = { receive: 0, transmit: 0 }
+        const onFrames = (frames: number, direction: "receive" | "transmit") => void (told[direction] += frames)
+        const it = yield* guarded({ onFrames }, (connection) => Effect.scoped(handler(connection)))
+        yield* it.write("a\nb\nc\npart")
+        assert.deepStrictEqual(told, { receive: 3, transmit: 3 })
+        yield* it.write("ial\n")
+        assert.deepStrictEqual(told, { receive: 4, transmit: 4 })
+        yield* it.peer.abort
+      })))
+  }
 })
 
 describe("age", () => {

@@ -154,7 +154,8 @@ describe("ServerMetrics", () => {
           const counts = Effect.all([
             Metric.value(Metric.withAttributes(ServerMetrics.io, direction("receive"))),
             Metric.value(Metric.withAttributes(ServerMetrics.io, direction("transmit"))),
-            Metric.value(Metric.withAttributes(ServerMetrics.frames, direction("receive")))
+            Metric.value(Metric.withAttributes(ServerMetrics.frames, direction("receive"))),
+            Metric.value(Metric.withAttributes(ServerMetrics.frames, direction("transmit")))
           ]).pipe(Effect.map((all) => all.map(({ count }) => count)))
           const blocked = Effect.all([
             Metric.value(Metric.withAttributes(ServerMetrics.writeBlocked, at)),
@@ -164,12 +165,12 @@ describe("ServerMetrics", () => {
           yield* client.sendAll(["a\nb\n", "c\n", "part"].map(bytes))
           yield* client.receive
           yield* TestClock.adjust("10 seconds")
-          assert.deepStrictEqual([yield* counts, yield* blocked], [[10, 6, 3], [0, 0]])
+          assert.deepStrictEqual([yield* counts, yield* blocked], [[10, 6, 3, 3], [0, 0]])
           yield* TestClock.adjust("10 seconds")
-          assert.deepStrictEqual(yield* counts, [10, 6, 3])
+          assert.deepStrictEqual(yield* counts, [10, 6, 3, 3])
           yield* client.send(bytes("ial\n"))
           yield* TestClock.adjust("10 seconds")
-          assert.deepStrictEqual(yield* counts, [14, 14, 4])
+          assert.deepStrictEqual(yield* counts, [14, 14, 4, 4])
           yield* client.receive
           // Nobody reads what comes back.
           const deaf = yield* Transport.connect(server.address, { linger: 0, readBuffer: 10 })

@@ -93,6 +93,7 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
         if (isGoAway?.(push) === true) this.drain()
         return wait
       },
+      midway: () => this.#outgoing.flush(),
       taken: () => this.#admit()
     })
   }
@@ -204,6 +205,7 @@ export class Line<Req, Res, Err, P> implements Holder<Req, Res, Err> {
         took: (frames) => {
           if (frames === 0) this.timeouts.hear()
         },
+        gave: () => undefined,
         working: 0
       })
     )

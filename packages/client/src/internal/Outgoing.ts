@@ -57,7 +57,7 @@ export class Outgoing<in out Call, A extends Sendable> {
     if (this.#isWoken || this.#isSending) return
     this.#isWoken = true
     // In a microtask, so that the calls of one turn become one write.
-    queueMicrotask(this.#flush)
+    queueMicrotask(this.flush)
   }
 
   /** What is here is never sent. */
@@ -67,7 +67,7 @@ export class Outgoing<in out Call, A extends Sendable> {
     this.#sendables = []
   }
 
-  readonly #flush = (): void => {
+  readonly flush = (): void => {
     this.#isWoken = false
     if (this.#isOver || this.#isSending || this.#calls.length === 0) return
     const sendables = this.#encode()
@@ -92,7 +92,7 @@ export class Outgoing<in out Call, A extends Sendable> {
     })
     this.#fork(Effect.map(sent, () => {
       this.#isSending = false
-      this.#flush()
+      this.flush()
     }))
   }
 

@@ -13,9 +13,14 @@ export interface Reading<Req, Res, Err, P> {
   readonly pending: InFlight<Ticket<Req, Res, Err>>
   readonly timeouts: Timeouts<Req, Res, Err>
   readonly pushed: (push: P) => Effect.Effect<void, RequestFailure> | undefined
+  /** A part of a batch was taken. */
+  readonly midway: () => void
   /** A batch was taken: there may be room. */
   readonly taken: () => void
 }
+
+// Of a batch, so many answers are taken before what their askers ask next goes out: the server works while the rest is taken.
+const portion = 16
 
 type Wait = Effect.Effect<void, RequestFailure> | undefined
 
@@ -54,6 +59,7 @@ export class Replies<Req, Res, Err, P> {
     this.heldUpBy = undefined
     this.#line.timeouts.hear()
     for (let index = first; index < replies.length; index++) {
+      if (index > first && index % portion === 0) this.#line.midway()
       const wait = this.#reply(replies[index]!)
       if (wait !== undefined) return Effect.andThen(wait, Effect.suspend(() => this.#takeFrom(replies, index + 1)))
     }

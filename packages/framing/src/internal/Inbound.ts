@@ -32,6 +32,8 @@ export class Inbound {
   owner: object | undefined
   /** Bytes that come next and that a stream of raw bytes is to take, or nobody. */
   raw = 0
+  /** Who hears of this connection, as far as anybody has asked. */
+  progress: Progress.Progress | undefined
   /** How long a frame may take; undefined until somebody waits, where nobody said. */
   millis: number | undefined
   /** When the frame that has begun has to be whole. */
@@ -60,7 +62,7 @@ export class Inbound {
       if (2 * fiber.currentOpCount > fiber.cache.maxOpsBeforeYield) return again
       if (this.owner !== owner) return Inbound.stale
       const found = takesRaw || this.#isPastRaw() ? look() : this.fail() ?? this.#endedInRaw()
-      const progress = Progress.of(fiber.getRef(Progress.Progress), this.connection)
+      const progress = this.attended(fiber)
       const pending = this.#pending
       progress.took(found === undefined ? 0 : this.#frames(), pending)
       if (found === undefined) {
@@ -101,7 +103,7 @@ export class Inbound {
   ): Effect.Effect<void, E | InboundError, R> {
     return Effect.withFiber((fiber) => {
       const { connection, reader } = this
-      const progress = Progress.of(fiber.getRef(Progress.Progress), this.connection)
+      const progress = this.attended(fiber)
       const millis = this.millis ??= Progress.isKept(progress) ? Number.POSITIVE_INFINITY : defaultMillis
       const wait = () => {
         if (this.#pending > 0 && millis !== Number.POSITIVE_INFINITY && !reader.ended) this.#wait(fiber, millis)
@@ -147,6 +149,11 @@ export class Inbound {
         }))
       )
     })
+  }
+
+  /** Who hears of this connection, which a fiber knows. */
+  attended(fiber: Fiber.Fiber<unknown, unknown>): Progress.Progress {
+    return this.progress = Progress.of(fiber.getRef(Progress.Progress), this.connection)
   }
 
   /** Bytes of a frame that somebody waits for. */

@@ -68,9 +68,13 @@ export class Speaker<In, Out> implements Framed<In, Out> {
 
   get sendAll() {
     return (messages: Iterable<Out>) =>
-      this.#owned((): Effect.Effect<void, TransportError.SendError | MessageError> => {
-        const encoded = Codec.encodeAll(this.#codec, messages)
-        return Result.isSuccess(encoded) ? this.connection.sendAll(encoded.success) : Effect.fail(encoded.failure)
+      Effect.withFiber((fiber): Effect.Effect<void, TransportError.SendError | MessageError> => {
+        if (this.#inbound.owner !== this) return Inbound.stale
+        const all = Arr.fromIterable(messages)
+        const encoded = Codec.encodeAll(this.#codec, all)
+        if (Result.isFailure(encoded)) return Effect.fail(encoded.failure)
+        this.#inbound.attended(fiber).gave(all.length)
+        return this.connection.sendAll(encoded.success)
       })
   }
 
@@ -78,8 +82,11 @@ export class Speaker<In, Out> implements Framed<In, Out> {
     return (messages: Iterable<Out>) => {
       if (this.#inbound.owner !== this) return Inbound.stale
       return withWriter((writer): Effect.Effect<void, TransportError.SendError | MessageError> => {
-        const refused = Codec.writeAll(this.#codec, messages, writer)
+        const all = Arr.fromIterable(messages)
+        const refused = Codec.writeAll(this.#codec, all, writer)
         if (refused !== undefined) return Exit.fail(refused)
+        // Nobody's fiber runs here.
+        this.#inbound.progress?.gave(all.length)
         const sent = this.connection.sendAllUnsafe(writer.finish())
         if (isDone(sent)) writer.recycle()
         return sent

@@ -1,7 +1,7 @@
 // The answers of one connection on their way out: one send at a time, each of all that is there.
 import type { Connection, TransportError } from "@framewire/core"
-import { ByteWriter, Codec, type FramingError } from "@framewire/framing"
-import type * as Context from "effect/Context"
+import { ByteWriter, Codec, type FramingError, Progress } from "@framewire/framing"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -30,6 +30,9 @@ export class Answers<Out> {
   /** A send that the kernel has not taken yet. A second one could be refused, and answers be missing. */
   #sending: Fiber.Fiber<void, TransportError.SendError> | undefined
   #soon = false
+  /** Encoded, and not given to the connection yet. */
+  #encoded = 0
+  readonly #progress: Progress.Progress
 
   constructor(
     connection: Connection.Connection,
@@ -40,6 +43,7 @@ export class Answers<Out> {
     this.#codec = codec
     this.#encodesMany = codec.encode.many !== undefined
     this.#context = context
+    this.#progress = Progress.of(Context.get(context, Progress.Progress), connection)
   }
 
   /** Appends one, or says why one of those that it has cannot be sent. */
@@ -63,7 +67,9 @@ export class Answers<Out> {
   #encodeOne(answer: Out): Refused | undefined {
     try {
       const refused = Codec.write(this.#codec, answer, this.#writer)
-      return refused && Exit.fail(refused)
+      if (refused !== undefined) return Exit.fail(refused)
+      this.#encoded++
+      return undefined
     } catch (defect) {
       // Kept, because where it was thrown may be a fiber of nobody's, as that of flushSoon.
       return Exit.die(defect)
@@ -72,7 +78,9 @@ export class Answers<Out> {
 
   #encodesAll(answers: ReadonlyArray<Out>): boolean {
     try {
-      return Codec.writeAll(this.#codec, answers, this.#writer) === undefined
+      if (Codec.writeAll(this.#codec, answers, this.#writer) !== undefined) return false
+      this.#encoded += answers.length
+      return true
     } catch {
       // Thrown again where it is known which one it is.
       return false
@@ -110,6 +118,8 @@ export class Answers<Out> {
       )
     }
     if (this.#writer.length === 0) return Effect.void
+    this.#progress.gave(this.#encoded)
+    this.#encoded = 0
     const sent = this.#connection.sendAllUnsafe(this.#writer.finish())
     if (isDone(sent)) {
       this.#writer.recycle()

@@ -1,5 +1,6 @@
 // A member of a broadcast: what waits for it, what is on its way, and what it has lost.
 import type { Connection, TransportError } from "@framewire/core"
+import type { Progress } from "@framewire/framing"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -42,6 +43,7 @@ export interface Settings<in A> {
   /** Those that it lives on: its broadcast's, and its server's. */
   readonly budgets: ReadonlyArray<Budget>
   readonly onDrop: ReadonlyArray<(drop: Drop) => void>
+  readonly progress: Progress.Progress
 }
 
 // One write takes as much, or one message: what is on its way cannot be dropped any more.
@@ -257,6 +259,7 @@ export class Consumer<in out A> implements Holder {
   }
 
   #count(what: "published" | "sent", by: number): void {
+    if (what === "sent") this.#settings.progress.gave(by)
     this.counts[what] += by
     this.#pool.counts[what] += by
   }

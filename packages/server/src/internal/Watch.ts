@@ -87,10 +87,8 @@ const receive: Attributes = { "network.io.direction": "receive" }
 const transmit: Attributes = { "network.io.direction": "transmit" }
 
 // One for each direction: a metric remembers the key of the series that was last updated, and making it is dear.
-const io = (): typeof ServerMetrics.io => {
-  const { description, id } = ServerMetrics.io
-  return Metric.counter(id, { description, incremental: true })
-}
+const again = ({ description, id }: Metric.Counter<number>): Metric.Counter<number> =>
+  Metric.counter(id, { description, incremental: true })
 
 /** How many so far. */
 interface Counts {
@@ -124,8 +122,8 @@ export interface Watch {
   /** Where the platform tells. */
   readonly descriptorsFree: (descriptors: number | undefined) => void
   readonly secured: (millis: number, error?: TransportError.HandshakeError) => void
-  /** Frames that have come. */
-  readonly framed: (frames: number) => void
+  /** Frames that have come, or went out. */
+  readonly framed: (frames: number, direction: "receive" | "transmit") => void
   /** Bytes that have passed since the last time. */
   readonly passed: (received: number, sent: number) => void
   /** How many connections something waits for, and the most of any. */
@@ -161,9 +159,10 @@ export const make = (address: () => Address.Address, isSecured: boolean): Effect
       waiting: of(ServerMetrics.waiting),
       handshakeDuration: of(ServerMetrics.handshakeDuration),
       drainDuration: of(ServerMetrics.drainDuration),
-      received: of(io()),
-      sent: of(io()),
-      frames: of(ServerMetrics.frames),
+      received: of(again(ServerMetrics.io)),
+      sent: of(again(ServerMetrics.io)),
+      framesReceived: of(again(ServerMetrics.frames)),
+      framesSent: of(again(ServerMetrics.frames)),
       writeBlocked: of(ServerMetrics.writeBlocked),
       writeBuffer: of(ServerMetrics.writeBuffer),
       headersPending: of(ServerMetrics.headersPending),
@@ -173,7 +172,7 @@ export const make = (address: () => Address.Address, isSecured: boolean): Effect
     let state: ServerState = { _tag: "Running" }
     let sequence = 0
     /** Not in the metric yet. */
-    let frames = 0
+    let frames = { receive: 0, transmit: 0 }
     const publish = (happened: Happened) => {
       const event = { ...happened, sequence: ++sequence }
       // What is full slides by the other way alone.
@@ -228,14 +227,15 @@ export const make = (address: () => Address.Address, isSecured: boolean): Effect
         const failed: Attributes = error === undefined ? {} : { "error.type": error.reason._tag }
         metrics.handshakeDuration(failed).update(millis / 1000)
       },
-      framed: (count) => {
-        frames += count
+      framed: (count, direction) => {
+        frames[direction] += count
       },
       passed: (received, sent) => {
         if (received > 0) metrics.received(receive).update(received)
         if (sent > 0) metrics.sent(transmit).update(sent)
-        if (frames > 0) metrics.frames(receive).update(frames)
-        frames = 0
+        if (frames.receive > 0) metrics.framesReceived(receive).update(frames.receive)
+        if (frames.transmit > 0) metrics.framesSent(transmit).update(frames.transmit)
+        frames = { receive: 0, transmit: 0 }
       },
       blocked: (connections, most) => {
         metrics.writeBlocked().update(connections)

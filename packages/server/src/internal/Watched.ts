@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
-import type { DeadlineExceeded, Progress } from "../Deadlines.ts"
+import type { DeadlineExceeded, DeadlineOptions, Progress } from "../Deadlines.ts"
 
 /** Milliseconds, where `Infinity` never passes; bytes a second, where every frame has 0. */
 export interface Limits {
@@ -25,6 +25,7 @@ export interface Age {
 export type Verdict = "aged" | "stuck" | Pick<DeadlineExceeded, "which" | "afterMillis">
 
 type Received = Connection.Connection["receive"]
+type OnFrames = NonNullable<DeadlineOptions["onFrames"]>
 type Batch = NonEmptyReadonlyArray<Uint8Array>
 
 // A frame has this long before its rate is judged: a stall of a few seconds is the network's.
@@ -38,7 +39,7 @@ export class Watched extends Delegate.Delegate implements Progress {
   readonly #fiber: Fiber.Fiber<unknown, unknown>
   readonly #opened: number
   readonly #age: Age
-  readonly #onFrames: (frames: number) => void
+  readonly #onFrames: OnFrames
   #aging: Latch.Latch | undefined
   #retired = false
   #interrupted = false
@@ -72,7 +73,7 @@ export class Watched extends Delegate.Delegate implements Progress {
     fiber: Fiber.Fiber<unknown, unknown>,
     opened: number,
     age: Age,
-    onFrames: (frames: number) => void
+    onFrames: OnFrames
   ) {
     super(inner)
     this.#limits = limits
@@ -86,8 +87,12 @@ export class Watched extends Delegate.Delegate implements Progress {
   took(frames: number, pending: number): void {
     this.#framed = true
     this.#frames += frames
-    this.#onFrames(frames)
+    this.#onFrames(frames, "receive")
     this.#begun = pending === 0 ? -1 : this.#received - pending
+  }
+
+  gave(frames: number): void {
+    this.#onFrames(frames, "transmit")
   }
 
   override get receive(): Received {

@@ -18,9 +18,9 @@ export const underDeadlines = <E, R>(
       watch.exceeded(error, connection)
       onExceeded?.(error, connection)
     },
-    onFrames: (frames) => {
-      watch.framed(frames)
-      onFrames?.(frames)
+    onFrames: (frames, direction) => {
+      watch.framed(frames, direction)
+      onFrames?.(frames, direction)
     }
   })
   return Effect.map(deadlines, ({ guard }) => guard(handler))
