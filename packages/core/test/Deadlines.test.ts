@@ -105,3 +105,24 @@ for (const [way, make] of [["dialled", dialled], ["accepted", accepted]] as cons
       yield* connection.abort
     })))
 }
+
+it.live("those that are late together end in portions, and others have their turns between", () =>
+  bounded(Effect.gen(function*() {
+    const crowd = yield* Effect.forEach(Array.from({ length: 40 }), () => accepted({ halfCloseTimeout: "300 millis" }))
+    let turns = 0
+    let counting = true
+    const count = () => {
+      turns++
+      if (counting) setImmediate(count)
+    }
+    yield* Effect.acquireRelease(Effect.sync(count), () => Effect.sync(() => void (counting = false)))
+    yield* Effect.forEach(crowd, ({ connection }) => connection.shutdownWrite, { concurrency: "unbounded" })
+    const endedIn = yield* Effect.forEach(
+      crowd,
+      ({ connection }) => Effect.map(connection.closed, () => turns),
+      { concurrency: "unbounded" }
+    )
+    const inOneTurn = [...new Set(endedIn)].map((turn) => endedIn.filter((each) => each === turn).length)
+    // Eight are reset in a turn; that two portions are freed may be told in one.
+    assert.isAtMost(Math.max(...inOneTurn), 16)
+  })))

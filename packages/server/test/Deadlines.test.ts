@@ -240,6 +240,30 @@ describe("readIdle", () => {
     })))
 })
 
+it.effect("those that are late together end in portions, and others have their turns between", () =>
+  inMemory(Effect.gen(function*() {
+    let turns = 0
+    let counting = true
+    const count = () => {
+      turns++
+      if (counting) setImmediate(count)
+    }
+    yield* Effect.acquireRelease(Effect.sync(count), () => Effect.sync(() => void (counting = false)))
+    const endedIn: Array<number> = []
+    const deadlines = yield* Deadlines.make({ onExceeded: () => void endedIn.push(turns) })
+    const listener = yield* Transport.listen({ host: "127.0.0.1", port: 0 }, { linger: 0 })
+    const crowd = yield* Effect.forEach(Array.from({ length: 100 }), () =>
+      Effect.gen(function*() {
+        yield* Transport.connect(listener.address, { linger: 0 })
+        return yield* fork(deadlines.guard(echo())(yield* listener.accept))
+      }))
+    yield* TestClock.adjust("11 seconds")
+    yield* Effect.forEach(crowd, (served) => Effect.exit(Fiber.join(served)))
+    assert.lengthOf(endedIn, 100)
+    const inOneTurn = [...new Set(endedIn)].map((turn) => endedIn.filter((each) => each === turn).length)
+    assert.strictEqual(Math.max(...inOneTurn), 8)
+  })))
+
 describe("onFrames", () => {
   const speaking: Readonly<Record<string, Handler.Handler<unknown, Scope.Scope>>> = {
     "Server.respond": Server.respond(lines, Effect.succeed<string>),
