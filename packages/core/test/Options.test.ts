@@ -1,12 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Transport } from "@framewire/core"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { readFileSync } from "node:fs"
 import * as Net from "node:net"
-import { bothWays, bounded } from "./support/index.ts"
+import { anyPort, bothWays, bounded } from "./support/index.ts"
 
 /** The kernel's timer of a socket: which one (2 is keep-alive) and in how many seconds. */
-const timer = ({ localPort = 0, remotePort = 0 }: Net.Socket): readonly [kind: number, seconds: number] => {
+const timer = (
+  { localPort = 0, remotePort = 0 }: Pick<Net.Socket, "localPort" | "remotePort">
+): readonly [kind: number, seconds: number] => {
   const hex = (port: number) => `:${port.toString(16).toUpperCase().padStart(4, "0")}`
   const row = readFileSync("/proc/net/tcp", "utf8")
     .split("\n")
@@ -21,6 +24,51 @@ const timer = ({ localPort = 0, remotePort = 0 }: Net.Socket): readonly [kind: n
 const hasInterval = Net.Socket.prototype.setKeepAlive.length === 4
 
 const linux = process.platform === "linux" ? {} : { skip: true }
+
+/** How many sockets are told of `keepAlive`, until the scope closes. */
+const told = Effect.acquireRelease(
+  Effect.sync(() => {
+    const calls = { count: 0 }
+    const original = Object.getOwnPropertyDescriptor(Net.Socket.prototype, "setKeepAlive")!
+    Net.Socket.prototype.setKeepAlive = function(...args) {
+      calls.count++
+      return Reflect.apply(original.value, this, args)
+    }
+    return { calls, original }
+  }),
+  ({ original }) => Effect.sync(() => void Object.defineProperty(Net.Socket.prototype, "setKeepAlive", original))
+)
+
+it.live(
+  "all that a listener accepts are probed, and few of them have to be told so",
+  () =>
+    bounded(Effect.gen(function*() {
+      const { calls } = yield* told
+      const backlog = 2
+      const listener = yield* Transport.listen(anyPort, { backlog, keepAlive: { idle: "2 minutes" }, linger: 0 })
+      const address = listener.address
+      assert("port" in address)
+      const round = (size: number) =>
+        Effect.forEach(Array.from({ length: size }), () =>
+          Effect.gen(function*() {
+            const client = yield* Transport.connect(address, { keepAlive: false, linger: 0 })
+            yield* listener.accept
+            assert("port" in client.local)
+            const [kind, left] = timer({ localPort: address.port, remotePort: client.local.port })
+            assert.strictEqual(kind, 2)
+            assert.isAtMost(left, 120)
+            assert.isAbove(left, 108)
+          }))
+      yield* round(10)
+      // The socket that listens, and those that may have been in its queue before.
+      assert.strictEqual(calls.count, 1 + backlog + 1)
+      yield* listener.suspend
+      yield* listener.resume
+      yield* round(10)
+      assert.strictEqual(calls.count, 2 * (1 + backlog + 1))
+    })),
+  linux
+)
 
 for (const [way, make] of Object.entries(bothWays)) {
   describe(`keepAlive (${way})`, () => {

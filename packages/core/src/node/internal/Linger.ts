@@ -1,5 +1,6 @@
 // How a socket is freed: after its peer has finished, or no longer than a linger, or at once with RST.
 import type * as Net from "node:net"
+import { TLSSocket } from "node:tls"
 
 // What closing still takes from a peer that keeps sending, before it stops waiting for the peer's FIN.
 const maxDiscard = 65_536
@@ -23,15 +24,17 @@ export const reset = (tcp: Net.Socket, isUnix: boolean): void => {
 /** Sends FIN behind what waits, and discards what still comes. */
 export class Linger {
   #discarded = 0
-  readonly #timer: NodeJS.Timeout
+  readonly #timer: NodeJS.Timeout | undefined
   readonly #expire: () => void
 
   /** `onExpired` when the peer has not finished in time, or sends too much. */
   constructor(socket: Net.Socket, millis: number, onExpired: () => void) {
     this.#expire = () => afterFin(socket, onExpired)
+    // Nothing depends on the peer any more. TLS has a word of its own to send.
+    const isLast = socket.readableEnded && socket.writableLength === 0 && !(socket instanceof TLSSocket)
     socket.end()
     socket.resume()
-    this.#timer = setTimeout(this.#expire, millis)
+    if (!isLast) this.#timer = setTimeout(this.#expire, millis)
   }
 
   discard(bytes: number): void {

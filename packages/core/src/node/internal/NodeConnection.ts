@@ -85,8 +85,10 @@ export class NodeConnection extends Hearer implements Connection, Sweeper.Waitin
     this.#origin = origin
     this.#tcp = socket
     this.#socket = socket
-    const { keepAlive, readBuffer } = origin.settings
+    const { keepAlive, readBuffer, socket: { noDelay } } = origin.settings
     this.#readLimit = readBuffer
+    // node:net has told the kernel of one that dials.
+    if (noDelay === true && origin.side === "accepted") socket.setNoDelay(true)
     if (keepAlive !== false) socket.setKeepAlive(true, keepAlive.idle, keepAlive.interval, keepAlive.count)
     // node:net listens for sockets that may not be half-open; with us each socket would have a list of two.
     for (const each of socket.listeners("end")) socket.off("end", each)

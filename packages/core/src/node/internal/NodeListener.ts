@@ -14,6 +14,7 @@ import type { LifecycleHub } from "../../internal/LifecycleHub.ts"
 import type { Listener, ListenOptions } from "../../Listener.ts"
 import { ListenError } from "../../TransportError.ts"
 import * as TransportReason from "../../TransportReason.ts"
+import { inherit } from "./accepting.ts"
 import { bind } from "./bind.ts"
 import * as descriptorBudget from "./descriptorBudget.ts"
 import { endsOfAccepted } from "./endpoint.ts"
@@ -84,12 +85,22 @@ export const make = (
     })
     const draining = Latch.makeUnsafe()
     const origin: Origin = { side: "accepted", host: "", settings: connectionSettings, draining: draining.await, hub }
+    const inheriting: Origin = {
+      ...origin,
+      settings: {
+        ...connectionSettings,
+        keepAlive: false,
+        socket: { ...connectionSettings.socket, noDelay: false }
+      }
+    }
     let came = 0
     let shed = 0
+    /** Those that come later have their options of the socket that listens. */
+    let inheritsAfter = Infinity
     const onConnection = (socket: Net.Socket) => {
-      came++
+      const how = ++came > inheritsAfter ? inheriting : origin
       // In the same tick, so that an error listener is there before the first error can be.
-      const connection = new NodeConnection(nextConnectionId(), socket, endsOfAccepted(socket, address), origin)
+      const connection = new NodeConnection(nextConnectionId(), socket, endsOfAccepted(socket, address), how)
       hub.moved(connection, undefined, ConnectionState.open)
       const reason = descriptorBudget.isShort()
         ? "descriptors"
@@ -101,8 +112,9 @@ export const make = (
       Effect.runFork(connection.abort)
       onShed?.({ _tag: "AcceptShed", reason, remote: connection.remote })
     }
-    const listen = (at: Address.Address, descriptor?: number) =>
-      bind(at, {
+    const listen = (at: Address.Address, descriptor?: number) => {
+      inheritsAfter = Infinity
+      const bound = bind(at, {
         socket: { ...connectionSettings.socket, onread },
         backlog: Math.min(backlog, maxBacklog),
         reusePort: options.reusePort ?? false,
@@ -110,6 +122,12 @@ export const make = (
         fd: descriptor,
         onConnection
       })
+      return Effect.map(bound, (server) => {
+        // Others may accept of one that was inherited. Of ours, as many as its queue holds may have been established before.
+        if (descriptor === undefined && inherit(server, connectionSettings)) inheritsAfter = came + backlog + 1
+        return server
+      })
+    }
     descriptorBudget.refresh()
 
     let over = false

@@ -18,7 +18,7 @@ const attempt = <A>(read: () => A, otherwise: A): A => {
   }
 }
 
-const maxBetweenSamples = 64
+const maxBetweenSamples = 512
 
 // Of the process, not of a listener: all listeners take from the same descriptors.
 let limit = Infinity
