@@ -39,10 +39,17 @@ export const precede = (pid: number): Effect.Effect<void> =>
     if (canPrecede) spawnSync("chrt", ["-f", "-R", "-p", "1", String(pid)])
   })
 
-/** The main thread of a process is before the others of its core, and has it for itself: V8's helpers may be on any. */
+/**
+ * The main thread of a process is before the others of its core, and has it for itself: V8's helpers, which would have cores of
+ * their own, are on any, and there behind all others.
+ */
 export const favour = (pid: number): Effect.Effect<void> =>
   Effect.sync(() => {
-    if (canPrecede) spawnSync("renice", ["-n", "-20", "-p", String(pid)])
+    if (canPrecede) {
+      spawnSync("chrt", ["-a", "-i", "-p", "0", String(pid)])
+      spawnSync("chrt", ["-o", "-p", "0", String(pid)])
+      spawnSync("renice", ["-n", "-20", "-p", String(pid)])
+    }
     if (!canPin) return
     spawnSync("taskset", ["-acp", `0-${cores.load}`, String(pid)])
     spawnSync("taskset", ["-cp", String(cores.server), String(pid)])
