@@ -244,10 +244,10 @@ export class NodeConnection extends Hearer implements Connection, Sweeper.Waitin
         if (received > 0 && tls.received === undefined) return onFailed(new PlaintextWaiting({ bytes: received }))
         const early = [...tls.received ?? [], ...waiting]
         this.#plaintext = { received: tcp.bytesRead - sizeOf(early), sent: tcp.bytesWritten }
-        for (const chunk of early.toReversed()) if (chunk.length > 0) tcp.unshift(chunk)
 
         handshaking.cancel = handshake({
           socket: tcp,
+          received: early,
           host: this.#origin.host,
           tls,
           onFailed,

@@ -4,6 +4,7 @@ import * as NodeTls from "node:tls"
 import * as HandshakeReason from "../../HandshakeReason.ts"
 import type { Certificate, ClientOptions, ServerOptions, Session, Upgrade } from "../../Tls.ts"
 import * as TransportReason from "../../TransportReason.ts"
+import * as FirstRecord from "./FirstRecord.ts"
 import * as secureContext from "./secureContext.ts"
 import { timerMillis } from "./settings.ts"
 
@@ -53,8 +54,11 @@ const asClient = (socket: Net.Socket, options: ClientOptions, host: string): Nod
   })
 }
 
-const asServer = (socket: Net.Socket, options: ServerOptions): NodeTls.TLSSocket => {
-  const context = secureContext.ofServer(options)
+const asServer = (
+  socket: Net.Socket,
+  options: ServerOptions,
+  context: secureContext.ByName
+): NodeTls.TLSSocket => {
   const clientCertificate = options.clientCertificate ?? "none"
   return new NodeTls.TLSSocket(socket, {
     ...common(options),
@@ -85,10 +89,15 @@ const verdictOn = (socket: NodeTls.TLSSocket): unknown => {
   return verdict ?? undefined
 }
 
+// OpenSSL's code for what is no record of TLS: who looks at codes finds it, whoever has looked at the bytes.
+const notTls = "ERR_SSL_WRONG_VERSION_NUMBER"
+
 /** What a handshake needs of its caller; exactly one of the two is called, unless it is cancelled. */
 export interface Course {
   /** Connected, and nobody listens for its bytes. */
   readonly socket: Net.Socket
+  /** Bytes of the handshake that have come already. */
+  readonly received: ReadonlyArray<Uint8Array>
   /** Who was dialled. */
   readonly host: string
   readonly tls: Upgrade
@@ -99,13 +108,15 @@ export interface Course {
 /** Gives up. The socket is the caller's to free. */
 export type Cancel = () => void
 
-export const handshake = ({ host, onFailed, onSecured, socket, tls }: Course): Cancel => {
+export const handshake = ({ host, onFailed, onSecured, received, socket, tls }: Course): Cancel => {
   const options = "client" in tls ? tls.client : tls.server
   const afterMillis = timerMillis(options.handshakeTimeout ?? "5 seconds")
   let over = false
+  let stopWaiting = () => {}
   const end = (): boolean => {
     const first = !over
     over = true
+    stopWaiting()
     clearTimeout(deadline)
     return first
   }
@@ -119,22 +130,26 @@ export const handshake = ({ host, onFailed, onSecured, socket, tls }: Course): C
     afterMillis
   )
 
-  const begin = (error?: Error | null) => {
-    if (over) return
-    if (error != null) return fail(TransportReason.fromCause(error))
-    let secured: NodeTls.TLSSocket
+  const onError = (cause: unknown) => {
+    const reason = TransportReason.fromCause(cause)
+    // Node's word for a peer that closed: no errno of the kernel's.
+    const isNodes = reason._tag === "ConnectionReset" && cause instanceof Error && !("syscall" in cause)
+    if (isNodes) abort(cause)
+    else fail(reason)
+  }
+  const attempt = <A>(make: () => A): A | undefined => {
     try {
-      secured = "client" in tls ? asClient(socket, tls.client, host) : asServer(socket, tls.server)
+      return make()
     } catch (cause) {
-      return fail(secureContext.invalid(cause))
+      fail(secureContext.invalid(cause))
+      return undefined
     }
-    const onError = (cause: unknown) => {
-      const reason = TransportReason.fromCause(cause)
-      // Node's word for a peer that closed: no errno of the kernel's.
-      const isNodes = reason._tag === "ConnectionReset" && cause instanceof Error && !("syscall" in cause)
-      if (isNodes) abort(cause)
-      else fail(reason)
-    }
+  }
+  const secure = (early: ReadonlyArray<Uint8Array>, make: () => NodeTls.TLSSocket) => {
+    // TLS reads first what waits in the stream.
+    for (const chunk of early.toReversed()) if (chunk.length > 0) socket.unshift(chunk)
+    const secured = attempt(make)
+    if (secured === undefined) return
     const onSecure = () => {
       const verdict = "server" in tls ? verdictOn(secured) : undefined
       if (verdict !== undefined) {
@@ -148,6 +163,25 @@ export const handshake = ({ host, onFailed, onSecured, socket, tls }: Course): C
     }
     secured.on("error", onError).on("close", onEnd).on("end", onEnd)
     secured.once("client" in tls ? "secureConnect" : "secure", onSecure)
+  }
+  const begin = (error?: Error | null) => {
+    if (over) return
+    if (error != null) return fail(TransportReason.fromCause(error))
+    if ("client" in tls) return secure(received, () => asClient(socket, tls.client, host))
+    const { server } = tls
+    // Options that cannot work say so whoever it is that came, and not only to who speaks TLS.
+    const context = attempt(() => {
+      const byName = secureContext.ofServer(server)
+      byName()
+      return byName
+    })
+    if (context === undefined) return
+    stopWaiting = FirstRecord.wait(socket, received, {
+      onBegun: (early) => secure(early, () => asServer(socket, server, context)),
+      onNotTls: () => fail(new HandshakeReason.NotTls({ code: notTls })),
+      onEnd,
+      onError
+    })
   }
   // What was sent before is plaintext, and goes first.
   if (socket.writableLength === 0) begin()

@@ -30,6 +30,13 @@ export const hear = (socket: Net.Socket, hearer: Hearer): void => {
   socket.on("close", onClose)
 }
 
+/** From now on another one hears the socket; gives back who has until now. */
+export const replaceHearer = (socket: Net.Socket, hearer: Hearer | undefined): Hearer | undefined => {
+  const before = hearerOf(socket)
+  Reflect.set(socket, key, hearer)
+  return before
+}
+
 /** Its bytes go to the hearer. */
 export const hearBytes = (socket: Net.Socket): void => {
   socket.on("data", onData)

@@ -55,8 +55,11 @@ const contextsOf = (
 export const ofClient = (options: TlsOptions & { readonly identity?: Identity }): Tls.SecureContext =>
   contextOf(contextsOf(options, [["", options.identity]]), "")
 
-/** By the name that a client asks for. Throws what OpenSSL says of the options. */
-export const ofServer = (options: ServerOptions): (name?: string) => Tls.SecureContext => {
+/** By the name that a client asks for; without it, for those who ask for none. */
+export type ByName = (name?: string) => Tls.SecureContext
+
+/** Both steps throw what OpenSSL says of the options. */
+export const ofServer = (options: ServerOptions): ByName => {
   const contexts = contextsOf(options, [["", options.identity], ...Object.entries(options.names ?? {})])
   return (name = "") => {
     // Clients that ask for a name as it was written send the dot behind it, too.
