@@ -135,7 +135,10 @@ const steps: ReadonlyArray<readonly [what: string, name: string, peer: string, l
     ["framed 64x128 16 B", "batch"]
   ],
   ["... the Effect is a generator", "framed 64x128 16 B", "respond-generator", ["framed 64x128 16 B", "respond"]],
-  ["... it suspends, and goes on in a microtask", "framed 64x128 16 B", "respond-suspend", ["framed 64x128 16 B", "respond"]]
+  ["... it suspends, and goes on in a microtask", "framed 64x128 16 B", "respond-suspend", [
+    "framed 64x128 16 B",
+    "respond"
+  ]]
 ]
 
 const costs = (run: Run): string => {
