@@ -43,8 +43,11 @@ const again = (socket: Net.Socket, bytes: Uint8Array) => {
 
 const kinds: Readonly<Record<string, () => void>> = {
   "slow header": crowd(1000, () => {}),
+  // Each at a time of its own in the second, as peers are that know nothing of each other.
   "one byte a second": crowd(1000, (socket) => {
-    const timer = setInterval(() => socket.write("\0"), 1000)
+    let timer = setTimeout(() => {
+      timer = setInterval(() => socket.write("\0"), 1000)
+    }, 1000 * Math.random())
     socket.on("close", () => clearInterval(timer))
   }),
   "never reads": crowd(100, (socket) => again(socket.pause(), frame(16_384))),

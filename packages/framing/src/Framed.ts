@@ -84,7 +84,7 @@ export interface Framed<out In, in Out> {
    * until the peer's FIN. Where `handle` returns an `Exit`, as `Effect.void` is one, no fiber is woken; any other effect is
    * run before the next batch. Messages are the handler's, for as long as it wants.
    *
-   * **Limits**: a batch has 1,024 messages at most; of more, the others come in the next turn, after other connections.
+   * **Limits**: a batch has 512 messages at most; of more, the others come in the next turn, after other connections.
    *
    * **Errors**: as of `receive`, after the messages before; called again after a `MessageError` it goes on.
    */

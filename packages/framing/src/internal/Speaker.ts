@@ -18,7 +18,7 @@ import { byteCount } from "./options.ts"
 import { withWriter } from "./withWriter.ts"
 
 // One read can bring 100,000 messages. When so many have been handled, it is the turn of other connections.
-const messagesAtOnce = 1024
+const messagesAtOnce = 512
 
 // What a connection does not use it has no closure for: most of them are idle. Getters of functions, not methods, so that
 // they can be passed on alone.
