@@ -54,7 +54,7 @@ const kinds: Readonly<Record<string, () => void>> = {
   "too long frames": rate(500, (socket) => socket.write(Buffer.alloc(65_536, 255))),
   "one that floods": crowd(1, (socket) => again(socket, Buffer.concat(Array.from({ length: 64 }, () => frame(16))))),
   resets: rate(1000, (socket) => socket.write(frame(16).subarray(0, 10), () => socket.resetAndDestroy())),
-  "connects and vanishes": rate(2000, (socket) => socket.destroy()),
+  "connects and vanishes": rate(1000, (socket) => socket.destroy()),
   "garbage for TLS": rate(500, (socket) => socket.write("GET / HTTP/1.1\r\n\r\n")),
   "forged PROXY": rate(1000, (socket) => socket.write("PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n"))
 }
