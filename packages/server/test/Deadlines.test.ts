@@ -273,6 +273,10 @@ describe("onFrames", () => {
       const framed = Framed.make(connection, line)
       return framed.lendEach((texts) => framed.sendAllUnsafe(texts))
     },
+    "Framed.send, by a fiber that is not the handler's": Server.forEach(
+      line,
+      (text, framed) => Effect.promise(() => Effect.runPromise(framed.send(text)))
+    ),
     "a broadcast": (connection) =>
       Effect.gen(function*() {
         const broadcast = yield* Broadcast.make(line)

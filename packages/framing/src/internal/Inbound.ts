@@ -151,9 +151,10 @@ export class Inbound {
     })
   }
 
-  /** Who hears of this connection, which a fiber knows. */
+  /** Who hears of this connection, which its handler's fibers know: others may send, and receive, on it, too. */
   attended(fiber: Fiber.Fiber<unknown, unknown>): Progress.Progress {
-    return this.progress = Progress.of(fiber.getRef(Progress.Progress), this.connection)
+    const progress = Progress.of(fiber.getRef(Progress.Progress), this.connection)
+    return this.progress === undefined || Progress.isKept(progress) ? this.progress = progress : this.progress
   }
 
   /** Bytes of a frame that somebody waits for. */
