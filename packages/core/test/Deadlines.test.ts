@@ -2,6 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import type { ConnectionState } from "@framewire/core"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Turns from "../../../tests/support/Turns.ts"
+import * as Sweeper from "../src/node/internal/Sweeper.ts"
 import { accepted, bounded, dialled, eventually, failure, freedAtOnce, received, turn } from "./support/index.ts"
 
 const large = new Uint8Array(40_000_000)
@@ -109,20 +111,35 @@ for (const [way, make] of [["dialled", dialled], ["accepted", accepted]] as cons
 it.live("those that are late together end in portions, and others have their turns between", () =>
   bounded(Effect.gen(function*() {
     const crowd = yield* Effect.forEach(Array.from({ length: 40 }), () => accepted({ halfCloseTimeout: "300 millis" }))
-    let turns = 0
-    let counting = true
-    const count = () => {
-      turns++
-      if (counting) setImmediate(count)
-    }
-    yield* Effect.acquireRelease(Effect.sync(count), () => Effect.sync(() => void (counting = false)))
+    const turn = yield* Turns.turns
     yield* Effect.forEach(crowd, ({ connection }) => connection.shutdownWrite, { concurrency: "unbounded" })
     const endedIn = yield* Effect.forEach(
       crowd,
-      ({ connection }) => Effect.map(connection.closed, () => turns),
+      ({ connection }) => Effect.map(connection.closed, turn),
       { concurrency: "unbounded" }
     )
-    const inOneTurn = [...new Set(endedIn)].map((turn) => endedIn.filter((each) => each === turn).length)
     // Eight are reset in a turn; that two portions are freed may be told in one.
-    assert.isAtMost(Math.max(...inOneTurn), 16)
+    assert.isAtMost(Turns.mostInOne(endedIn), 16)
+  })))
+
+it.live("waits that are over and begin again meanwhile are looked at the next time, and not on and on", () =>
+  bounded(Effect.gen(function*() {
+    let looks = 0
+    let isOver = false
+    const crowd: ReadonlyArray<Sweeper.Waiting> = Array.from({ length: 16 }, () => {
+      const each = {
+        sweep: () => {
+          looks++
+          setImmediate(() => isOver || Sweeper.watch(each))
+          return false
+        }
+      }
+      return each
+    })
+    crowd.forEach(Sweeper.watch)
+    yield* Effect.sleep("900 millis")
+    isOver = true
+    // Four times a second at most.
+    assert.isAtLeast(looks, 2 * crowd.length)
+    assert.isAtMost(looks, 4 * crowd.length)
   })))

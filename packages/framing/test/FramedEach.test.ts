@@ -11,6 +11,7 @@ import * as Latch from "effect/Latch"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
+import * as Turns from "../../../tests/support/Turns.ts"
 import { outcome } from "./scripted.ts"
 import { bytes, cuttings, join, show } from "./support.ts"
 
@@ -67,19 +68,13 @@ describe.each(forms)("Framed.%s", (form) => {
   it.live("of very many that came together it lets others go on after each 512", () =>
     between(({ ours, peer }) =>
       Effect.gen(function*() {
-        let turns = 0
+        const turn = yield* Turns.turns
         const got: Array<string> = []
         const batches: Array<readonly [size: number, turn: number]> = []
-        const turn = () => {
-          turns++
-          waiting = setImmediate(turn)
-        }
-        let waiting = setImmediate(turn)
-        yield* Effect.addFinalizer(() => Effect.sync(() => clearImmediate(waiting)))
         yield* peer.send(many(2500))
         yield* peer.shutdownWrite
         yield* Framed.make(ours, u8)[form]((messages) => {
-          batches.push([messages.length, turns])
+          batches.push([messages.length, turn()])
           got.push(...messages.map(show))
           return Effect.void
         })

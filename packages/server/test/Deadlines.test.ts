@@ -9,6 +9,7 @@ import * as Fiber from "effect/Fiber"
 import * as Pull from "effect/Pull"
 import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
+import * as Turns from "../../../tests/support/Turns.ts"
 import { bounded, eventually, lines, options, RawClient } from "./support/index.ts"
 
 const inMemory = <A, E>(body: Effect.Effect<A, E, Scope.Scope | Transport.Transport>) =>
@@ -242,15 +243,9 @@ describe("readIdle", () => {
 
 it.effect("those that are late together end in portions, and others have their turns between", () =>
   inMemory(Effect.gen(function*() {
-    let turns = 0
-    let counting = true
-    const count = () => {
-      turns++
-      if (counting) setImmediate(count)
-    }
-    yield* Effect.acquireRelease(Effect.sync(count), () => Effect.sync(() => void (counting = false)))
+    const turn = yield* Turns.turns
     const endedIn: Array<number> = []
-    const deadlines = yield* Deadlines.make({ onExceeded: () => void endedIn.push(turns) })
+    const deadlines = yield* Deadlines.make({ onExceeded: () => void endedIn.push(turn()) })
     const listener = yield* Transport.listen({ host: "127.0.0.1", port: 0 }, { linger: 0 })
     const crowd = yield* Effect.forEach(Array.from({ length: 100 }), () =>
       Effect.gen(function*() {
@@ -260,8 +255,7 @@ it.effect("those that are late together end in portions, and others have their t
     yield* TestClock.adjust("11 seconds")
     yield* Effect.forEach(crowd, (served) => Effect.exit(Fiber.join(served)))
     assert.lengthOf(endedIn, 100)
-    const inOneTurn = [...new Set(endedIn)].map((turn) => endedIn.filter((each) => each === turn).length)
-    assert.strictEqual(Math.max(...inOneTurn), 8)
+    assert.strictEqual(Turns.mostInOne(endedIn), 8)
   })))
 
 describe("onFrames", () => {

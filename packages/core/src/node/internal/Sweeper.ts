@@ -14,10 +14,11 @@ let running = false
 // others have their turns between.
 const endedAtOnce = 8
 
-const sweep = (rest = waiting.values()) => {
+// A copy, because a wait that is over and begins again comes last in the set: the sweep would meet it once more, and so on.
+const sweep = (rest = [...waiting].values()) => {
   const now = performance.now()
   let ended = 0
-  // The iterator of a set goes on where it was left, past what was removed.
+  // The iterator goes on where it was left.
   for (const each of rest) {
     if (each.sweep(now)) continue
     waiting.delete(each)
