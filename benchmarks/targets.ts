@@ -19,7 +19,7 @@ export interface Target {
 }
 
 // What two runs of the same thing differ by on a quiet machine: its clock, its scheduler, its heap.
-// The p99 of a server that rests most of the time is made of few events: medians of nine rounds with nobody differ by as much.
+// The p99 of a server that rests most of the time is made of few events: medians of its runs with nobody differ by more than that.
 const noise = { throughput: 0.05, latency: 0.1, attacked: 0.3, memory: 0.05, connect: 0.1, inMemory: 0.1 }
 
 // Asked for and measured by tests: issue 6's memory with 100,000 requests in flight. An answer "that

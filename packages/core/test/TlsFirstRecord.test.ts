@@ -43,6 +43,13 @@ const states = Effect.acquireRelease(
   ({ hook }) => Effect.sync(() => void hook.disable())
 ).pipe(Effect.map(({ made }) => made))
 
+/** A bare peer of a listener that has TLS. */
+const stranger = Effect.gen(function*() {
+  const { address, failed } = yield* listen()
+  const made = yield* states
+  return { failed, made, peer: yield* Raw.connect(address) }
+})
+
 const tagOf = (error: { readonly _tag: string; readonly reason: { readonly _tag: string } }) =>
   `${error._tag} ${error.reason._tag}`
 
@@ -93,9 +100,7 @@ describe("a peer at a server's end of TLS that speaks something else", () => {
   for (const [name, parts] of Object.entries(garbage)) {
     it.live(`is told of without any state of OpenSSL's: ${name}`, () =>
       bounded(Effect.gen(function*() {
-        const { address, failed } = yield* listen()
-        const made = yield* states
-        const peer = yield* Raw.connect(address)
+        const { failed, made, peer } = yield* stranger
         for (const part of parts) {
           yield* peer.write(part)
           yield* turn
@@ -112,9 +117,7 @@ describe("a peer at a server's end of TLS that speaks something else", () => {
 
   it.live("is told of by OpenSSL where it begins as TLS, however much it is", () =>
     bounded(Effect.gen(function*() {
-      const { address, failed } = yield* listen()
-      const made = yield* states
-      const peer = yield* Raw.connect(address)
+      const { failed, made, peer } = yield* stranger
       yield* peer.write(new Uint8Array(1_000_000).fill(0xff).fill(0x16, 0, 1).fill(0x03, 1, 2))
       assert.include(["NotTls", "TlsViolation", "VersionMismatch"], (yield* failed).reason._tag)
       yield* peer.ended

@@ -81,8 +81,8 @@ export interface DeadlineOptions {
   /** Told of each deadline that passes, before the connection is reset. It must return soon, and not throw. */
   readonly onExceeded?: (error: DeadlineExceeded, connection: Connection.Connection) => void
   /**
-   * Told how many frames a batch of any connection has brought, which may be none, and how many were handed to one together.
-   * It must return at once, and not throw.
+   * Told how many frames a batch of any connection has brought (`receive`), which may be none, and how many were handed to one
+   * together (`transmit`). It must return at once, and not throw.
    */
   readonly onFrames?: (frames: number, direction: "receive" | "transmit") => void
 }

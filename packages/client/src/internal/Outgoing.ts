@@ -67,6 +67,7 @@ export class Outgoing<in out Call, A extends Sendable> {
     this.#sendables = []
   }
 
+  /** Sends what there is, unless a write is on its way: that one is followed by it. */
   readonly flush = (): void => {
     this.#isWoken = false
     if (this.#isOver || this.#isSending || this.#calls.length === 0) return

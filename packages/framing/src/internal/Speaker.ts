@@ -5,6 +5,7 @@ import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import type * as Pull from "effect/Pull"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
@@ -68,8 +69,7 @@ export class Speaker<In, Out> implements Framed<In, Out> {
 
   get sendAll() {
     return (messages: Iterable<Out>) =>
-      Effect.withFiber((fiber): Effect.Effect<void, TransportError.SendError | MessageError> => {
-        if (this.#inbound.owner !== this) return Inbound.stale
+      this.#owned((fiber): Effect.Effect<void, TransportError.SendError | MessageError> => {
         const all = Arr.fromIterable(messages)
         const encoded = Codec.encodeAll(this.#codec, all)
         if (Result.isFailure(encoded)) return Effect.fail(encoded.failure)
@@ -221,7 +221,7 @@ export class Speaker<In, Out> implements Framed<In, Out> {
   }
 
   /** Fails where this is over. */
-  #owned<A, E>(run: () => Effect.Effect<A, E>): Effect.Effect<A, E> {
-    return Effect.suspend(() => this.#inbound.owner === this ? run() : Inbound.stale)
+  #owned<A, E>(run: (fiber: Fiber.Fiber<unknown, unknown>) => Effect.Effect<A, E>): Effect.Effect<A, E> {
+    return Effect.withFiber((fiber) => this.#inbound.owner === this ? run(fiber) : Inbound.stale)
   }
 }

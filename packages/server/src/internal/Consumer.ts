@@ -132,7 +132,7 @@ export class Consumer<in out A> implements Holder {
   #write(frames: ReadonlyArray<Frame<A>>): void {
     const chunks = frames.length === 1 ? frames[0]!.chunks : frames.flatMap((frame) => frame.chunks)
     const sent = this.#connection.sendAllUnsafe(chunks)
-    if (Exit.isExit(sent) && Exit.isSuccess(sent)) return this.#count("sent", frames.length)
+    if (Exit.isExit(sent) && Exit.isSuccess(sent)) return this.#sent(frames)
     this.#sending = frames
     this.#hold(frames, 1)
     this.#fiber = this.#pool.run(this.#flush(frames, behindOthers(this.#connection, chunks, sent)))
@@ -151,7 +151,7 @@ export class Consumer<in out A> implements Holder {
           frames = []
           return
         }
-        this.#count("sent", frames.length)
+        this.#sent(frames)
         this.#hold(frames, -1)
         const settled = this.#resume()
         frames = this.#next()
@@ -258,8 +258,12 @@ export class Consumer<in out A> implements Holder {
     this.#drop(queued, "budget")
   }
 
+  #sent(frames: ReadonlyArray<Frame<A>>): void {
+    this.#settings.progress.gave(frames.length)
+    this.#count("sent", frames.length)
+  }
+
   #count(what: "published" | "sent", by: number): void {
-    if (what === "sent") this.#settings.progress.gave(by)
     this.counts[what] += by
     this.#pool.counts[what] += by
   }

@@ -85,14 +85,7 @@ export const make = (
     })
     const draining = Latch.makeUnsafe()
     const origin: Origin = { side: "accepted", host: "", settings: connectionSettings, draining: draining.await, hub }
-    const inheriting: Origin = {
-      ...origin,
-      settings: {
-        ...connectionSettings,
-        keepAlive: false,
-        socket: { ...connectionSettings.socket, noDelay: false }
-      }
-    }
+    const inheriting: Origin = { ...origin, settings: settings({ ...options, keepAlive: false, noDelay: false }) }
     let came = 0
     let shed = 0
     /** Those that come later have their options of the socket that listens. */
