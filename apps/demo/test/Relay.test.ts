@@ -16,9 +16,9 @@ type Batch = ReadonlyArray<Uint8Array>
 /** The same connection, that notes what it gives and what it is given to send. */
 const noting = (connection: Connection.Connection, given: Array<Batch>, sent: Array<Batch>) => {
   const lendEach: Connection.Each = (handle) =>
-    connection.lendEach((batch) => {
+    connection.lendEach((batch, headroom) => {
       given.push(batch)
-      return handle(batch)
+      return handle(batch, headroom)
     })
   const sendAllUnsafe: Connection.Connection["sendAllUnsafe"] = (chunks) => {
     sent.push(chunks)

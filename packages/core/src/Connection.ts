@@ -69,6 +69,15 @@ export interface Connection {
    * As `receiveEach`, and copies nothing: the chunks are **borrowed**. When `handle` returns, the next bytes overwrite them, of
    * another connection even. Copy what is needed for longer, by the effect that it returns, too. `sendAllUnsafe` sends them
    * as they were.
+   *
+   * ```text
+   *             batch[0].byteOffset
+   *             |
+   * [  headroom ][ batch[0] ]      one buffer, borrowed as a whole
+   * ```
+   *
+   * So many bytes in front of the first chunk, the `headroom`, may be overwritten until `handle` returns: what waits for the
+   * rest of a frame can be put there, and the frame lies in one piece.
    */
   readonly lendEach: Each
 
@@ -149,7 +158,7 @@ export interface Connection {
  */
 export interface Each {
   <E = never, R = never>(
-    handle: (batch: NonEmptyReadonlyArray<Uint8Array>) => Effect.Effect<void, E, R>
+    handle: (batch: NonEmptyReadonlyArray<Uint8Array>, headroom: number) => Effect.Effect<void, E, R>
   ): Effect.Effect<void, E | ReceiveError, R>
 }
 

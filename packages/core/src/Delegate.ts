@@ -156,9 +156,9 @@ class Observed extends Delegate {
   #each(each: Each): Each {
     const { ended, received } = this.#observer
     return (handle) =>
-      each((batch: Batch) => {
+      each((batch: Batch, headroom) => {
         received?.(batch)
-        return handle(batch)
+        return handle(batch, headroom)
       }).pipe(
         Effect.tap(() => Effect.sync(() => ended?.())),
         Effect.tapCause((cause) => Effect.sync(() => this.#failed(cause)))

@@ -95,6 +95,27 @@ for (const [way, make] of Object.entries(bothWays)) {
         assert.deepStrictEqual(first.map((buffer) => buffer === first[0]), [true, true, true])
       })))
 
+    it.live("what a handler writes to the headroom is nobody's bytes", () =>
+      bounded(Effect.gen(function*() {
+        const pairs = yield* Effect.forEach(["a", "b"], () => make())
+        const rooms: Array<number> = []
+        for (const { connection } of pairs) {
+          yield* Effect.forkChild(connection.lendEach(([first, ...others], headroom) => {
+            rooms.push(headroom)
+            const before = new Uint8Array(first.buffer, first.byteOffset - headroom, headroom)
+            before.fill(0x21)
+            // As it is when what waited lies in front of it.
+            const sent = new Uint8Array(first.buffer, first.byteOffset - 1, 1 + first.length)
+            return connection.sendAllUnsafe([sent, ...others])
+          }))
+        }
+        for (const all of ["!x", "!x!yy", "!x!yy!z"]) {
+          for (const { peer } of pairs) yield* peer.write(all.slice(all.lastIndexOf("!") + 1))
+          for (const { peer } of pairs) assert.strictEqual(yield* peer.receivedBytes(all.length), all)
+        }
+        assert.isAtLeast(Math.min(...rooms), 65_536)
+      })))
+
     it.live("fails with the handler's failure, and dies of its defect; what came after is still there", () =>
       bounded(Effect.gen(function*() {
         const { connection, peer } = yield* make()
@@ -187,6 +208,25 @@ for (const [way, make] of Object.entries(bothWays)) {
 }
 
 describe("lendEach in memory", () => {
+  it.live("lends behind headroom, and overwrites all of it when the handler returns", () =>
+    Effect.gen(function*() {
+      const listener = yield* Transport.listen({ host: "a.example", port: 1 })
+      const dialled = yield* Transport.connect(listener.address, { linger: 0 })
+      const accepted = yield* listener.accept
+      const lent: Array<{ readonly text: string; readonly buffer: Uint8Array; readonly headroom: number }> = []
+      yield* Effect.forkChild(accepted.lendEach((chunks, headroom) => {
+        lent.push({ text: text(chunks), buffer: new Uint8Array(chunks[0].buffer), headroom })
+        return Effect.void
+      }))
+      yield* dialled.send(bytes("ball"))
+      yield* eventually(() => lent.length > 0)
+      const [{ buffer, headroom, text: seen } = assert.fail("nothing was lent")] = lent
+      assert.strictEqual(seen, "ball")
+      assert.strictEqual(buffer.length, headroom + 4)
+      assert.isTrue(buffer.every((byte) => byte === 0xdd))
+      assert.isAtLeast(headroom, 65_536)
+    }).pipe(Effect.scoped, Effect.provide(MemoryTransport.layer())))
+
   it.live("an echo at both ends goes on by itself without growing the stack", () =>
     Effect.gen(function*() {
       const listener = yield* Transport.listen({ host: "a.example", port: 1 })

@@ -69,6 +69,10 @@ export class ByteReader {
   #farthest: Link | undefined
   // From here on in the stream the bytes are lent.
   #lentFrom = Number.POSITIVE_INFINITY
+  // What `keep` copies to, as large as was needed, and the head that it has made of it: until that is copied out whole, because
+  // who has taken a part of it has a view of it.
+  #store: Uint8Array = empty
+  #stored: Uint8Array | undefined
   // The buffer behind the last chunk when it is ours to append to, and how much of it is used.
   #spare: Uint8Array = empty
   #used = 0
@@ -93,8 +97,13 @@ export class ByteReader {
     this.#received += chunk.length
   }
 
-  /** Adds a chunk until `keep`: what is taken of it meanwhile is a view of it, and changes with it. */
-  lend(chunk: Uint8Array): void {
+  /**
+   * Adds a chunk until `keep`: what is taken of it meanwhile is a view of it, and changes with it. So many bytes in front of
+   * it, its `headroom`, are in its buffer and may be overwritten until then: what waits moves there, if that is little work,
+   * and lies in one piece with it.
+   */
+  lend(chunk: Uint8Array, headroom = 0): void {
+    if (this.#fits(chunk, headroom)) return this.#lendBehind(chunk)
     const isJoined = this.length > 0 && chunk.length < smallChunk
     // What is joined is copied already, and once is enough.
     if (!isJoined) this.#lentFrom = Math.min(this.#lentFrom, this.#received)
@@ -105,12 +114,15 @@ export class ByteReader {
   keep(): void {
     const from = this.#lentFrom
     this.#lentFrom = Number.POSITIVE_INFINITY
-    if (this.length === 0 || this.#received <= from) return
-    const isHeadLent = this.offset - this.#start >= from
-    if (isHeadLent) {
-      this.#head = new Uint8Array(this.#head.subarray(this.#start))
-      this.#start = 0
+    if (this.length === 0) {
+      // A connection that is idle holds nothing.
+      this.#store = empty
+      this.#stored = undefined
+      return
     }
+    if (this.#received <= from) return
+    const isHeadLent = this.offset - this.#start >= from
+    if (isHeadLent) this.#keepHead()
     const index = from - this.offset
     let link = index < this.#head.length - this.#start || this.#first === undefined ? this.#first : this.#seek(index)
     for (; link !== undefined; link = link.next) link.bytes = new Uint8Array(link.bytes)
@@ -215,14 +227,7 @@ export class ByteReader {
   /** A copy of the next bytes, `size` at most, which stay. */
   peek(size: number): Uint8Array {
     const copy = new Uint8Array(Math.min(size, this.length))
-    let part = this.#head.subarray(this.#start, this.#start + copy.length)
-    copy.set(part)
-    let filled = part.length
-    for (let link = this.#first; link !== undefined && filled < copy.length; link = link.next) {
-      part = link.bytes.subarray(0, copy.length - filled)
-      copy.set(part, filled)
-      filled += part.length
-    }
+    this.#copy(copy, copy.length)
     return copy
   }
 
@@ -284,6 +289,54 @@ export class ByteReader {
     if (index < 0 || link === undefined) throw new RangeError(`byte ${index} of ${this.length}`)
     if (farthest === undefined || link.from > farthest.from) this.#farthest = link
     return link
+  }
+
+  /** Copies the next `size` bytes to the front of `to`. */
+  #copy(to: Uint8Array, size: number): void {
+    let part = this.#head.subarray(this.#start, this.#start + size)
+    to.set(part)
+    let filled = part.length
+    for (let link = this.#first; link !== undefined && filled < size; link = link.next) {
+      part = link.bytes.subarray(0, size - filled)
+      to.set(part, filled)
+      filled += part.length
+    }
+  }
+
+  /** Whether what waits can lie in front of the chunk, for no more work than the chunk has bytes, and makes it of use. */
+  #fits(chunk: Uint8Array, headroom: number): boolean {
+    const { length } = this
+    return length > 0 && length <= Math.min(headroom, chunk.length) && length + chunk.length >= this.needed
+  }
+
+  #lendBehind(chunk: Uint8Array): void {
+    const waiting = this.length
+    const joined = new Uint8Array(chunk.buffer, chunk.byteOffset - waiting, waiting + chunk.length)
+    this.#copy(joined, waiting)
+    if (this.#head === this.#stored && this.#start === 0) this.#stored = undefined
+    this.#lentFrom = this.offset
+    this.#head = joined
+    this.#start = 0
+    this.#first = undefined
+    this.#last = undefined
+    this.#farthest = undefined
+    this.#spare = empty
+    this.length += chunk.length
+    this.#received += chunk.length
+  }
+
+  #keepHead(): void {
+    const head = this.#head.subarray(this.#start)
+    this.#start = 0
+    // New memory costs a small one less than a view does.
+    if (head.length < smallChunk) {
+      this.#head = new Uint8Array(head)
+      return
+    }
+    if (this.#stored !== undefined || this.#store.length < head.length) this.#store = new Uint8Array(head.length)
+    this.#store.set(head)
+    this.#stored = this.#store.subarray(0, head.length)
+    this.#head = this.#stored
   }
 
   #append(bytes: Uint8Array): void {

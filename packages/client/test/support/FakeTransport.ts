@@ -54,7 +54,10 @@ export const make = (): FakeTransport => {
     remote: address,
     receive: Queue.take(arrived),
     receiveEach: (handle) =>
-      Effect.flatMap(Queue.take(arrived), handle).pipe(Effect.forever, Pull.catchDone(() => Effect.void)),
+      Effect.flatMap(Queue.take(arrived), (batch) => handle(batch, 0)).pipe(
+        Effect.forever,
+        Pull.catchDone(() => Effect.void)
+      ),
     send: (bytes) => sendAll([bytes]),
     sendAll,
     sendAllUnsafe: (chunks) => Effect.runSync(Effect.exit(sendAll(chunks))),

@@ -15,7 +15,10 @@ export type End = Effect.Effect<never, ReceiveError | Cause.Done>
 const secondReceiver = Effect.die(new Error("receive is already running in another fiber of this connection"))
 
 /** What a batch needs before the next one may come. */
-export type Handle<E, R> = (batch: Arr.NonEmptyReadonlyArray<Uint8Array>) => Effect.Effect<void, E, R>
+export type Handle<E, R> = (
+  batch: Arr.NonEmptyReadonlyArray<Uint8Array>,
+  headroom: number
+) => Effect.Effect<void, E, R>
 
 /** A handler that throws is a defect of its fiber, and not of the platform that brings the bytes. */
 const attempt = <E, R>(handled: () => Effect.Effect<void, E, R>): Effect.Effect<void, E, R> => {
@@ -26,6 +29,9 @@ const attempt = <E, R>(handled: () => Effect.Effect<void, E, R>): Effect.Effect<
   }
 }
 
+/** The headroom of what is lent and overwritten. */
+const spoiledRoom = 65_536
+
 /** It succeeded already, and needs no fiber to run it. */
 const isDone = (effect: Effect.Effect<void, unknown, unknown>): boolean => Exit.isExit(effect) && Exit.isSuccess(effect)
 
@@ -35,7 +41,7 @@ interface Waiter {
   look(): void
   /** It uses bytes at once, and does not keep them. */
   readonly borrows: boolean
-  borrow(chunk: Uint8Array): void
+  borrow(chunk: Uint8Array, headroom: number): void
 }
 
 type Resume<A, E, R> = (effect: Effect.Effect<A, E, R>) => void
@@ -57,7 +63,7 @@ export class Inbox extends Effectable.Class<Arr.NonEmptyReadonlyArray<Uint8Array
   #chunks: Arr.NonEmptyArray<Uint8Array> | undefined
   #waiter: Waiter | undefined
   readonly #filler: Filler
-  /** What was lent is overwritten as soon as a platform might: for tests. */
+  /** What is lent has headroom and is overwritten as soon as a platform might: for tests. */
   readonly spoils: boolean
 
   constructor(filler: Filler, spoils = false) {
@@ -119,10 +125,10 @@ export class Inbox extends Effectable.Class<Arr.NonEmptyReadonlyArray<Uint8Array
   }
 
   /** Gives a chunk to whoever uses it at once; not where somebody waits for it longer, or others come before it. */
-  lend(chunk: Uint8Array): boolean {
+  lend(chunk: Uint8Array, headroom: number): boolean {
     const waiter = this.#waiter
     if (waiter?.borrows !== true || this.hasBytes) return false
-    waiter.borrow(chunk)
+    waiter.borrow(chunk, headroom)
     return true
   }
 
@@ -194,21 +200,30 @@ class Each<E, R> extends Effectable.Class<void, E | ReceiveError, R> implements 
     if (this.#handling) return
     const inbox = this.#inbox
     this.#handling = true
-    while (inbox.isWaitedFor(this) && inbox.hasBytes) this.#give(inbox.take())
+    while (inbox.isWaitedFor(this) && inbox.hasBytes) {
+      if (this.borrows && inbox.spoils) this.#giveSpoiled(inbox.take())
+      else this.#give(inbox.take(), 0)
+    }
     this.#handling = false
     if (inbox.isWaitedFor(this) && inbox.end !== undefined) this.#stop(Pull.catchDone(inbox.end, () => Effect.void))
   }
 
-  borrow(chunk: Uint8Array): void {
+  borrow(chunk: Uint8Array, headroom: number): void {
     this.#handling = true
-    this.#give([chunk])
+    this.#give([chunk], headroom)
     this.#handling = false
     this.look()
   }
 
-  #give(batch: Arr.NonEmptyReadonlyArray<Uint8Array>): void {
-    const handled = attempt(() => this.#handle(batch))
-    if (this.borrows && this.#inbox.spoils) { for (const chunk of batch) chunk.fill(0xdd) }
+  #giveSpoiled([first, ...others]: Arr.NonEmptyReadonlyArray<Uint8Array>): void {
+    const buffer = new Uint8Array(spoiledRoom + first.length)
+    buffer.set(first, spoiledRoom)
+    this.#give([buffer.subarray(spoiledRoom), ...others], spoiledRoom)
+    for (const chunk of [buffer, ...others]) chunk.fill(0xdd)
+  }
+
+  #give(batch: Arr.NonEmptyReadonlyArray<Uint8Array>, headroom: number): void {
+    const handled = attempt(() => this.#handle(batch, headroom))
     if (!isDone(handled)) this.#stop(Effect.andThen(handled, this))
   }
 

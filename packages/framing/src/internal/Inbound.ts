@@ -127,12 +127,12 @@ export class Inbound {
         else this.#deadline = undefined
         return failed ?? Effect.void
       }
-      const arrived = (chunks: ReadonlyArray<Uint8Array>) => {
+      const arrived = (chunks: ReadonlyArray<Uint8Array>, headroom: number) => {
         if (!lends) {
           this.#push(chunks)
           return turn()
         }
-        for (const chunk of chunks) reader.lend(chunk)
+        for (const [index, chunk] of chunks.entries()) reader.lend(chunk, index === 0 ? headroom : 0)
         try {
           return turn()
         } finally {

@@ -45,7 +45,7 @@ export class Forwarded extends Delegate.Delegate implements Proxied {
     if (this.#rest === undefined) return each
     return (handle) =>
       Effect.suspend(() =>
-        this.#rest === undefined ? each(handle) : Effect.andThen(handle(this.#take(this.#rest)), each(handle))
+        this.#rest === undefined ? each(handle) : Effect.andThen(handle(this.#take(this.#rest), 0), each(handle))
       )
   }
 

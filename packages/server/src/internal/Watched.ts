@@ -124,9 +124,9 @@ export class Watched extends Delegate.Delegate implements Progress {
     return (handle) =>
       Effect.suspend(() => {
         this.#receiving = true
-        const received = each((batch) => {
+        const received = each((batch, headroom) => {
           this.#got(batch)
-          const handled = handle(batch)
+          const handled = handle(batch, headroom)
           if (Exit.isExit(handled)) return handled
           this.#receiving = false
           return Effect.map(handled, () => {

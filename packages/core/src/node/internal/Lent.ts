@@ -6,7 +6,10 @@ import type * as Net from "node:net"
 // peer can make us hold beyond the high-water mark, so it is no larger.
 const size = 262_144
 
-const buffer = Buffer.allocUnsafeSlow(size)
+/** Bytes in front of what is read, for who it is lent to: the rest of a frame in front of a whole read. */
+export const headroom = size
+
+const buffer = Buffer.allocUnsafeSlow(headroom + size).subarray(headroom)
 
 /** Whether the next read of any socket changes it. */
 const isLent = (chunk: Uint8Array): boolean => chunk.buffer === buffer.buffer

@@ -356,7 +356,7 @@ export class NodeConnection extends Hearer implements Connection, Sweeper.Waitin
   /** The chunk is ours for this call. */
   onRead(chunk: Uint8Array): void {
     if (this.#linger !== undefined) this.#linger.discard(chunk.length)
-    else if (!this.#inbox.lend(chunk)) this.onData(Buffer.from(chunk))
+    else if (!this.#inbox.lend(chunk, Lent.headroom)) this.onData(Buffer.from(chunk))
   }
 
   onData(chunk: Uint8Array): void {
