@@ -175,12 +175,14 @@ export class ByteWriter {
   #move(size: number): void {
     const open = this.#buffer.subarray(this.#flushed, this.#used)
     const room = Math.max(this.#typical, 2 * open.length, open.length + size)
-    const isFirst = this.#end === 0
+    // The last room of the slab is given back, and grows where it is if it can.
+    if (this.#buffer === slab && taken === this.#end) taken = this.#flushed
     this.#isOwn = room > slabSize / 4
     if (this.#isOwn) {
       this.#buffer = spare.length < room ? new Uint8Array(room) : spare
       if (this.#buffer === spare) spare = empty
       this.#flushed = 0
+      this.#end = this.#buffer.length
     } else {
       if (slab.length - taken < room) {
         slab = new Uint8Array(slabSize)
@@ -189,11 +191,12 @@ export class ByteWriter {
       this.#buffer = slab
       this.#flushed = taken
       taken += room
+      this.#end = taken
     }
-    this.#start = isFirst ? this.#flushed : -1
+    // What it gave of rooms before cannot be given back with this one.
+    this.#start = this.#copied === 0 ? this.#flushed : -1
     this.#buffer.set(open, this.#flushed)
     this.#used = this.#flushed + open.length
-    this.#end = this.#flushed + room
   }
 }
 

@@ -138,6 +138,24 @@ describe("ByteWriter", () => {
     }
   })
 
+  it("large and small batches by turns use the memory of the large ones again", () => {
+    const writer = ByteWriter.make()
+    const piece = filled(250, 1)
+    const both = () => {
+      for (const size of [60_000, 1000]) {
+        for (let written = 0; written < size; written += piece.length) writer.bytes(piece)
+        writer.finish()
+        writer.recycle()
+      }
+    }
+    both()
+    const done = work(() => {
+      for (let i = 0; i < 100; i++) both()
+    })
+    // The slab that all share is renewed now and then.
+    assert.isAtMost(done.allocated, 2 * 65_536)
+  })
+
   it("what finish gave never changes while somebody reads it, whoever recycles beside it", () => {
     const next = random(7)
     const writers = Array.from({ length: 5 }, () => ByteWriter.make())
