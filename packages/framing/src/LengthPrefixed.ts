@@ -233,12 +233,14 @@ const plainForms = (width: number, littleEndian: boolean, limit: number) => {
   }
   const forms: Pick<Required<Decoder.FrameStep>, "many" | "visit"> = {
     many: (bytes, from, to, into, room) => {
+      // Asked for once: for each view it would be a fifth of what that costs.
+      const { buffer, byteOffset } = bytes
       let at = from
       for (let left = room; left > 0 && to - at >= width; left--) {
         const size = sizeAt(bytes, at)
         if (size > limit || size > to - at - width) break
         // Not subarray: that of Node's Buffer makes a Buffer, whose slice does not copy.
-        into.push(new Uint8Array(bytes.buffer, bytes.byteOffset + at + width, size))
+        into.push(new Uint8Array(buffer, byteOffset + at + width, size))
         at += width + size
       }
       return at

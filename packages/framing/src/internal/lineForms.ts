@@ -34,6 +34,7 @@ const behindLines = (bytes: Uint8Array, from: number, to: number, room: number):
 export const lineForms = ({ bareFails, crEnds, limit }: LineRules) => {
   const forms: Pick<Required<Decoder.FrameStep>, "many" | "texts"> = {
     many: (bytes, from, _to, into, room) => {
+      const { buffer, byteOffset } = bytes
       let at = from
       for (let left = room; left > 0; left--) {
         const found = bytes.indexOf(lf, at)
@@ -41,7 +42,7 @@ export const lineForms = ({ bareFails, crEnds, limit }: LineRules) => {
         const hasCr = crEnds && found > at && bytes[found - 1] === cr
         const end = hasCr ? found - 1 : found
         if (end - at > limit || bareFails && !hasCr) break
-        into.push(new Uint8Array(bytes.buffer, bytes.byteOffset + at, end - at))
+        into.push(new Uint8Array(buffer, byteOffset + at, end - at))
         at = found + 1
       }
       return at
