@@ -116,6 +116,23 @@ for (const [way, make] of Object.entries(bothWays)) {
         assert.isAtLeast(Math.min(...rooms), 65_536)
       })))
 
+    it.live("all of the headroom and a whole read are sent, however large", () =>
+      bounded(Effect.gen(function*() {
+        const { connection, peer } = yield* make()
+        let expected = ""
+        let received = 0
+        yield* Effect.forkChild(connection.lendEach(([first, ...others], headroom) => {
+          const sent = new Uint8Array(first.buffer, first.byteOffset - headroom, headroom + first.length)
+          sent.fill(0x21, 0, headroom)
+          expected += "!".repeat(headroom) + text([first, ...others])
+          received += text([first, ...others]).length
+          return connection.sendAllUnsafe([sent, ...others])
+        }))
+        yield* peer.write("x".repeat(1_000_000))
+        yield* eventually(() => received === 1_000_000)
+        assert.isTrue((yield* peer.receivedBytes(expected.length)) === expected)
+      })))
+
     it.live("fails with the handler's failure, and dies of its defect; what came after is still there", () =>
       bounded(Effect.gen(function*() {
         const { connection, peer } = yield* make()

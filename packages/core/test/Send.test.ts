@@ -177,6 +177,46 @@ describe("one write a batch", () => {
       })))
   }
 
+  it.live("small chunks go out as one piece, and large ones between them as they are", () =>
+    bounded(Effect.gen(function*() {
+      const { connection, peer, socket } = yield* dialled()
+      const pieces: Array<Uint8Array> = []
+      const write = socket.write.bind(socket)
+      Object.assign(socket, {
+        write: (piece: Uint8Array, ...rest: []) => {
+          pieces.push(piece)
+          return write(piece, ...rest)
+        }
+      })
+      const small = Array.from({ length: 100 }, (_, index) => bytes(`${index} `))
+      const text = String(Buffer.concat(small))
+      const body = new Uint8Array(4096).fill(0x21)
+      yield* connection.sendAll([...small, body, ...small])
+      assert.deepStrictEqual(pieces.map(({ length }) => length), [text.length, 4096, text.length])
+      assert.strictEqual(pieces[1], body)
+      assert.strictEqual(yield* peer.receivedBytes(2 * text.length + 4096), text + "!".repeat(4096) + text)
+    })))
+
+  it.live("what waits stays as it is, whatever is sent beside it", () =>
+    bounded(Effect.gen(function*() {
+      const pairs = yield* Effect.forEach([1, 2, 3], () => dialled({ reads: false, maxWriteBuffer: 1e9 }))
+      const expected = pairs.map(() => "")
+      // Until the kernel takes no more: then each of these waits, and others take their turns.
+      for (const { connection } of pairs) yield* Effect.forkChild(connection.send(large), { startImmediately: true })
+      for (let round = 0; round < 500; round++) {
+        for (const [index, { connection }] of pairs.entries()) {
+          const chunks = [`${round}`.repeat(500), ".", `${index}`.repeat(700)]
+          expected[index] += chunks.join("")
+          yield* Effect.forkChild(connection.sendAll(chunks.map(bytes)), { startImmediately: true })
+        }
+      }
+      for (const [index, { peer }] of pairs.entries()) {
+        yield* peer.read
+        yield* peer.receivedBytes(large.length + expected[index]!.length)
+        assert.isTrue(peer.text().slice(large.length) === expected[index])
+      }
+    })))
+
   it.live("batches that wait go out in order, by one write", () =>
     bounded(Effect.gen(function*() {
       const { connection, peer, socket } = yield* dialled({ reads: false, maxWriteBuffer: 1e9 })

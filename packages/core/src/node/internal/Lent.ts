@@ -20,29 +20,53 @@ export const onread = (callback: (this: Net.Socket, size: number, buffer: Uint8A
   callback
 })
 
-// Where lent bytes stand while they are sent. What the kernel has taken at once is free for the next; the rest stays.
-let sending = Buffer.allocUnsafeSlow(size)
+// Twice the headroom and a read: all that can be lent at once, and as much beside it.
+const room = 2 * (headroom + size)
+
+// Where bytes stand that are copied to be sent: lent ones, and small ones beside others. What the kernel has taken at once is free
+// for the next; the rest stays.
+let sending = Buffer.allocUnsafeSlow(room)
 let used = 0
 
-const kept = (chunk: Uint8Array): Uint8Array => {
-  if (!isLent(chunk)) return chunk
-  if (used + chunk.length > size) {
-    sending = Buffer.allocUnsafeSlow(size)
-    used = 0
+// To copy a smaller chunk costs less than a piece of its own.
+const byReference = 4096
+
+/** The same bytes in as few pieces as can be, and none that is lent. */
+const joined = (chunks: ReadonlyArray<Uint8Array>): ReadonlyArray<Uint8Array> => {
+  const pieces: Array<Uint8Array> = []
+  let from = used
+  const end = () => {
+    if (used > from) pieces.push(sending.subarray(from, used))
+    from = used
   }
-  sending.set(chunk, used)
-  used += chunk.length
-  return sending.subarray(used - chunk.length, used)
+  for (const chunk of chunks) {
+    if (chunk.length >= byReference && !isLent(chunk)) {
+      end()
+      pieces.push(chunk)
+      continue
+    }
+    if (used + chunk.length > room) {
+      end()
+      sending = Buffer.allocUnsafeSlow(room)
+      used = 0
+      from = 0
+    }
+    sending.set(chunk, used)
+    used += chunk.length
+  }
+  end()
+  return pieces
 }
 
 /** Writes the chunks as one, and none that is lent. Whether the kernel has taken them all. */
 export const write = (socket: Net.Socket, chunks: ReadonlyArray<Uint8Array>): boolean => {
   const before = sending
   const free = used
-  if (chunks.length === 1) socket.write(kept(chunks[0]!))
+  const pieces = chunks.length === 1 && !isLent(chunks[0]!) ? chunks : joined(chunks)
+  if (pieces.length === 1) socket.write(pieces[0]!)
   else {
     socket.cork()
-    for (const chunk of chunks) socket.write(kept(chunk))
+    for (const piece of pieces) socket.write(piece)
     socket.uncork()
   }
   // A write that failed at once leaves nothing waiting either, but its error.
