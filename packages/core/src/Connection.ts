@@ -151,7 +151,7 @@ export interface Connection {
 }
 
 /**
- * Has every batch handled until the peer's FIN.
+ * Has every batch handled until the peer's FIN. `headroom` is what `lendEach` says, and 0 otherwise.
  *
  * @category models
  * @since 0.1.0

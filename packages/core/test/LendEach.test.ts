@@ -5,6 +5,9 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
+import { Inbox } from "../src/internal/Inbox.ts"
 import { bothWays, bounded, bytes, eventually, failure, received, turn } from "./support/index.ts"
 
 const text = (chunks: ReadonlyArray<Uint8Array>) => String(Buffer.concat(chunks))
@@ -223,6 +226,40 @@ for (const [way, make] of Object.entries(bothWays)) {
       })))
   })
 }
+
+describe("a handler that has to wait", () => {
+  for (const borrows of [true, false]) {
+    it.live(`leaves nothing behind on its fiber, however often it does (${borrows ? "lendEach" : "receiveEach"})`, () =>
+      Effect.gen(function*() {
+        setFlagsFromString("--expose-gc")
+        const collect = runInNewContext("gc") as () => void
+        const inbox = new Inbox({ wanted: () => {} })
+        let goOn = () => {}
+        let handled = 0
+        const handler = () => {
+          handled++
+          return Effect.callback<void>((resume) => {
+            goOn = () => resume(Effect.void)
+          })
+        }
+        const fiber = yield* Effect.forkChild(inbox.each(handler, borrows), { startImmediately: true })
+        const batches = (count: number) => {
+          for (let i = 0; i < count; i++) {
+            inbox.add(bytes("x"))
+            inbox.wake()
+            goOn()
+          }
+          collect()
+          return process.memoryUsage().heapUsed
+        }
+        const before = batches(10_000)
+        const after = batches(100_000)
+        assert.strictEqual(handled, 110_000)
+        assert.isBelow(after - before, 1_000_000)
+        yield* Fiber.interrupt(fiber)
+      }))
+  }
+})
 
 describe("lendEach in memory", () => {
   it.live("lends behind headroom, and overwrites all of it when the handler returns", () =>

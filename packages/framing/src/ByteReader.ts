@@ -13,6 +13,7 @@
  * @since 0.1.0
  */
 import { type More, more } from "./internal/more.ts"
+import { Store } from "./internal/Store.ts"
 
 const empty = new Uint8Array(0)
 
@@ -69,10 +70,8 @@ export class ByteReader {
   #farthest: Link | undefined
   // From here on in the stream the bytes are lent.
   #lentFrom = Number.POSITIVE_INFINITY
-  // What `keep` copies to, as large as was needed, and the head that it has made of it: until that is copied out whole, because
-  // who has taken a part of it has a view of it.
-  #store: Uint8Array = empty
-  #stored: Uint8Array | undefined
+  // What `keep` copies a large head to; none where nothing waits: most connections are idle.
+  #store: Store | undefined
   // The buffer behind the last chunk when it is ours to append to, and how much of it is used.
   #spare: Uint8Array = empty
   #used = 0
@@ -114,15 +113,15 @@ export class ByteReader {
   keep(): void {
     const from = this.#lentFrom
     this.#lentFrom = Number.POSITIVE_INFINITY
-    if (this.length === 0) {
-      // A connection that is idle holds nothing.
-      this.#store = empty
-      this.#stored = undefined
-      return
-    }
-    if (this.#received <= from) return
+    if (this.length === 0) this.#store = undefined
+    if (this.length === 0 || this.#received <= from) return
     const isHeadLent = this.offset - this.#start >= from
-    if (isHeadLent) this.#keepHead()
+    if (isHeadLent) {
+      const head = this.#head.subarray(this.#start)
+      // New memory costs a small one less than a view does.
+      this.#head = head.length < smallChunk ? new Uint8Array(head) : (this.#store ??= new Store()).hold(head)
+      this.#start = 0
+    }
     const index = from - this.offset
     let link = index < this.#head.length - this.#start || this.#first === undefined ? this.#first : this.#seek(index)
     for (; link !== undefined; link = link.next) link.bytes = new Uint8Array(link.bytes)
@@ -313,7 +312,7 @@ export class ByteReader {
     const waiting = this.length
     const joined = new Uint8Array(chunk.buffer, chunk.byteOffset - waiting, waiting + chunk.length)
     this.#copy(joined, waiting)
-    if (this.#head === this.#stored && this.#start === 0) this.#stored = undefined
+    if (this.#start === 0) this.#store?.free(this.#head)
     this.#lentFrom = this.offset
     this.#head = joined
     this.#start = 0
@@ -323,20 +322,6 @@ export class ByteReader {
     this.#spare = empty
     this.length += chunk.length
     this.#received += chunk.length
-  }
-
-  #keepHead(): void {
-    const head = this.#head.subarray(this.#start)
-    this.#start = 0
-    // New memory costs a small one less than a view does.
-    if (head.length < smallChunk) {
-      this.#head = new Uint8Array(head)
-      return
-    }
-    if (this.#stored !== undefined || this.#store.length < head.length) this.#store = new Uint8Array(head.length)
-    this.#store.set(head)
-    this.#stored = this.#store.subarray(0, head.length)
-    this.#head = this.#stored
   }
 
   #append(bytes: Uint8Array): void {

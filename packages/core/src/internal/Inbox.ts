@@ -178,7 +178,7 @@ class Each<E, R> extends Effectable.Class<void, E | ReceiveError, R> implements 
   readonly #inbox: Inbox
   readonly #handle: Handle<E, R>
   readonly borrows: boolean
-  #resume: Resume<void, E | ReceiveError, R> | undefined
+  #resume: Resume<Effect.Effect<void, E | ReceiveError, R>, never, never> | undefined
   // More can come while a batch is taken and handled, on a transport in memory: what the handler sends, for one.
   #handling = false
 
@@ -190,10 +190,11 @@ class Each<E, R> extends Effectable.Class<void, E | ReceiveError, R> implements 
   }
 
   override asEffect(): Effect.Effect<void, E | ReceiveError, R> {
-    return Effect.callback((resume) => {
+    // The callback ends before what comes next begins: what it is resumed with would run on top of it, and the next on top of that.
+    return Effect.flatten(Effect.callback((resume) => {
       if (!this.#inbox.isWaiting) this.#resume = resume
       return this.#inbox.wait(this, resume)
-    })
+    }))
   }
 
   look(): void {
@@ -215,6 +216,7 @@ class Each<E, R> extends Effectable.Class<void, E | ReceiveError, R> implements 
     this.look()
   }
 
+  /** As platforms lend: behind headroom, and overwritten afterwards. */
   #giveSpoiled([first, ...others]: Arr.NonEmptyReadonlyArray<Uint8Array>): void {
     const buffer = new Uint8Array(spoiledRoom + first.length)
     buffer.set(first, spoiledRoom)
@@ -229,7 +231,7 @@ class Each<E, R> extends Effectable.Class<void, E | ReceiveError, R> implements 
 
   #stop(next: Effect.Effect<void, E | ReceiveError, R>): void {
     this.#inbox.leave(this)
-    this.#resume?.(next)
+    this.#resume?.(Exit.succeed(next))
   }
 }
 

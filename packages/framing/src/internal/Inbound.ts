@@ -132,7 +132,11 @@ export class Inbound {
           this.#push(chunks)
           return turn()
         }
-        for (const [index, chunk] of chunks.entries()) reader.lend(chunk, index === 0 ? headroom : 0)
+        let room = headroom
+        for (const chunk of chunks) {
+          reader.lend(chunk, room)
+          room = 0
+        }
         try {
           return turn()
         } finally {
