@@ -178,7 +178,7 @@ class Each<E, R> extends Effectable.Class<void, E | ReceiveError, R> implements 
   readonly #inbox: Inbox
   readonly #handle: Handle<E, R>
   readonly borrows: boolean
-  #resume: Resume<Effect.Effect<void, E | ReceiveError, R>, never, never> | undefined
+  #resume: Resume<void, E | ReceiveError, R> | undefined
   // More can come while a batch is taken and handled, on a transport in memory: what the handler sends, for one.
   #handling = false
 
@@ -190,11 +190,22 @@ class Each<E, R> extends Effectable.Class<void, E | ReceiveError, R> implements 
   }
 
   override asEffect(): Effect.Effect<void, E | ReceiveError, R> {
-    // The callback ends before what comes next begins: what it is resumed with would run on top of it, and the next on top of that.
-    return Effect.flatten(Effect.callback((resume) => {
-      if (!this.#inbox.isWaiting) this.#resume = resume
-      return this.#inbox.wait(this, resume)
-    }))
+    return Effect.callback((resume) => this.#wait(resume))
+  }
+
+  // What a callback is resumed with runs on top of it: each batch that has to be waited for would stay on the stack of the fiber. So
+  // this one ends before, which takes memory that a connection which only waits does not need.
+  get #again(): Effect.Effect<void, E | ReceiveError, R> {
+    return Effect.flatten(
+      Effect.callback<Effect.Effect<void, E | ReceiveError, R>>((resume) =>
+        this.#wait((next) => resume(Exit.succeed(next)))
+      )
+    )
+  }
+
+  #wait(resume: Resume<void, E | ReceiveError, R>): Effect.Effect<void> | undefined {
+    if (!this.#inbox.isWaiting) this.#resume = resume
+    return this.#inbox.wait(this, resume)
   }
 
   look(): void {
@@ -226,12 +237,12 @@ class Each<E, R> extends Effectable.Class<void, E | ReceiveError, R> implements 
 
   #give(batch: Arr.NonEmptyReadonlyArray<Uint8Array>, headroom: number): void {
     const handled = attempt(() => this.#handle(batch, headroom))
-    if (!isDone(handled)) this.#stop(Effect.andThen(handled, this))
+    if (!isDone(handled)) this.#stop(Effect.andThen(handled, this.#again))
   }
 
   #stop(next: Effect.Effect<void, E | ReceiveError, R>): void {
     this.#inbox.leave(this)
-    this.#resume?.(Exit.succeed(next))
+    this.#resume?.(next)
   }
 }
 
