@@ -10,6 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Pull from "effect/Pull"
+import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
@@ -112,31 +113,47 @@ describe("Server.stop", () => {
       assert.deepStrictEqual(yield* Stream.runCollect(server.events), [])
     }).pipe(inMemory))
 
+  const stopsInShares = Effect.gen(function*() {
+    const server = yield* Server.make({ ...memory, closeSpread: "10 seconds", drainDeadline: "1 minute" }, echo)
+    const clients = yield* Effect.forEach(Array.from({ length: 10 }), () => talking(server))
+    const ended: Array<readonly [index: number, at: number]> = []
+    for (const [index, client] of clients.entries()) {
+      yield* Effect.forkChild(
+        Pull.catchDone(client.receive, () =>
+          Effect.andThen(
+            Effect.map(Clock.currentTimeMillis, (now) => ended.push([index, now])),
+            client.close()
+          ))
+      )
+    }
+    const stopping = yield* Effect.forkChild(server.stop)
+    yield* settle
+    // A share ends before its second does: that belongs to the next.
+    yield* TestClock.adjust("999 millis")
+    for (let share = 1; share <= 10; share++) {
+      yield* settle
+      assert.lengthOf(ended, share)
+      yield* TestClock.adjust("1 second")
+    }
+    assert.deepStrictEqual((yield* Fiber.join(stopping)).finished, 10)
+    return ended
+  }).pipe(inMemory)
+
   it.effect("idle connections are closed one after the other over closeSpread, in random order", () =>
     Effect.gen(function*() {
-      const server = yield* Server.make({ ...memory, closeSpread: "10 seconds", drainDeadline: "1 minute" }, echo)
-      const clients = yield* Effect.forEach(Array.from({ length: 10 }), () => talking(server))
-      const ended: Array<readonly [index: number, at: number]> = []
-      for (const [index, client] of clients.entries()) {
-        yield* Effect.forkChild(
-          Pull.catchDone(client.receive, () =>
-            Effect.andThen(
-              Effect.map(Clock.currentTimeMillis, (now) => ended.push([index, now])),
-              client.close()
-            ))
-        )
-      }
-      const stopping = yield* Effect.forkChild(server.stop)
-      yield* settle
-      for (let second = 1; second <= 10; second++) {
-        yield* TestClock.adjust("1 second")
-        yield* settle
-        assert.lengthOf(ended, second)
-      }
-      assert.deepStrictEqual((yield* Fiber.join(stopping)).finished, 10)
-      assert.notDeepEqual(ended.map(([index]) => index), clients.map((_, index) => index))
+      const ended = yield* stopsInShares
+      assert.notDeepEqual(ended.map(([index]) => index), ended.map((_, index) => index))
       assert.isTrue(ended.some(([, at]) => at % 1000 !== 0), "there is no jitter")
-    }).pipe(inMemory))
+    }))
+
+  it.effect.each([0, 0.9999])(
+    "each within its share of it, whatever chance says: %d",
+    (chance) =>
+      Effect.provideService(stopsInShares, Random.Random, {
+        nextDoubleUnsafe: () => chance,
+        nextIntUnsafe: () => 0
+      })
+  )
 
   it.effect("until its moment of closeSpread a connection is served, and it knows that the server drains", () =>
     Effect.gen(function*() {
