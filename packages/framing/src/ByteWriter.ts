@@ -32,7 +32,9 @@ const byReference = 4096
  * @since 0.1.0
  */
 export class ByteWriter {
-  #chunks: Array<Uint8Array> = []
+  // Made when there is one: what is made at the end of a batch is old when a connection that waits fills it, and then
+  // keeps what it was filled with for as long as V8 lets old objects be.
+  #chunks: Array<Uint8Array> | undefined
   /** How many bytes are in #chunks, and how many of them were copied. */
   #passed = 0
   #copied = 0
@@ -111,7 +113,7 @@ export class ByteWriter {
     const open = this.#used - this.#flushed
     if (open > 0 && this.length > length) this.#used -= Math.min(open, this.length - length)
     while (this.length > length) {
-      const last = this.#chunks.pop()!
+      const last = this.#chunks!.pop()!
       this.#passed -= last.length
       const kept = length - this.#passed
       if (kept > 0) this.#push(last.subarray(0, kept))
@@ -131,8 +133,8 @@ export class ByteWriter {
     this.#flushed = 0
     this.#used = 0
     this.#end = 0
-    const chunks = this.#chunks
-    this.#chunks = []
+    const chunks = this.#chunks ?? []
+    this.#chunks = undefined
     this.#passed = 0
     this.#copied = 0
     return chunks
@@ -151,7 +153,9 @@ export class ByteWriter {
   }
 
   #push(chunk: Uint8Array): void {
-    this.#chunks.push(chunk)
+    // Most batches are one chunk, and an array that has grown has room for 17.
+    if (this.#chunks === undefined) this.#chunks = [chunk]
+    else this.#chunks.push(chunk)
     this.#passed += chunk.length
   }
 
@@ -173,7 +177,7 @@ export class ByteWriter {
   }
 
   #move(size: number): void {
-    const open = this.#buffer.subarray(this.#flushed, this.#used)
+    const open = this.#used === this.#flushed ? empty : this.#buffer.subarray(this.#flushed, this.#used)
     const room = Math.max(this.#typical, 2 * open.length, open.length + size)
     // The last room of the slab is given back, and grows where it is if it can.
     if (this.#buffer === slab && taken === this.#end) taken = this.#flushed
@@ -195,7 +199,7 @@ export class ByteWriter {
     }
     // What it gave of rooms before cannot be given back with this one.
     this.#start = this.#copied === 0 ? this.#flushed : -1
-    this.#buffer.set(open, this.#flushed)
+    if (open !== empty) this.#buffer.set(open, this.#flushed)
     this.#used = this.#flushed + open.length
   }
 }

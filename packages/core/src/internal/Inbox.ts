@@ -6,6 +6,7 @@ import * as Effectable from "effect/Effectable"
 import * as Exit from "effect/Exit"
 import * as Pull from "effect/Pull"
 import type { ReceiveError } from "../TransportError.ts"
+import { isDone } from "./isDone.ts"
 
 export type Received = Pull.Pull<Arr.NonEmptyReadonlyArray<Uint8Array>, ReceiveError>
 
@@ -31,9 +32,6 @@ const attempt = <E, R>(handled: () => Effect.Effect<void, E, R>): Effect.Effect<
 
 /** The headroom of what is lent and overwritten. */
 const spoiledRoom = 65_536
-
-/** It succeeded already, and needs no fiber to run it. */
-const isDone = (effect: Effect.Effect<void, unknown, unknown>): boolean => Exit.isExit(effect) && Exit.isSuccess(effect)
 
 /** Who waits at an inbox. */
 interface Waiter {

@@ -23,8 +23,8 @@ export class Answers<Out> {
   readonly #encodesMany: boolean
   readonly #context: Context.Context<never>
   readonly #writer = ByteWriter.make()
-  /** Not encoded yet. */
-  #answers: Array<Out> = []
+  /** Not encoded yet; made when there is one, as ByteWriter's chunks are. */
+  #answers: Array<Out> | undefined
   /** One cannot be sent: what is behind it would no longer stand beside its request. */
   #refused: Refused | undefined
   /** A send that the kernel has not taken yet. A second one could be refused, and answers be missing. */
@@ -49,13 +49,13 @@ export class Answers<Out> {
   /** Appends one, or says why one of those that it has cannot be sent. */
   write(answer: Out): Refused | undefined {
     if (!this.#encodesMany) return this.#refused ??= this.#encodeOne(answer)
-    return this.#answers.push(answer) < encodedAtOnce ? undefined : this.#encode()
+    return (this.#answers ??= []).push(answer) < encodedAtOnce ? undefined : this.#encode()
   }
 
   #encode(): Refused | undefined {
     const answers = this.#answers
-    this.#answers = []
-    if (answers.length === 0 || this.#refused !== undefined || this.#encodesAll(answers)) return this.#refused
+    this.#answers = undefined
+    if (answers === undefined || this.#refused !== undefined || this.#encodesAll(answers)) return this.#refused
     // Those before the bad one are good answers.
     for (const answer of answers) {
       this.#refused = this.#encodeOne(answer)
@@ -134,7 +134,7 @@ export class Answers<Out> {
 
   /** Sends what there is when this turn of the loop is over: for whoever has to wait meanwhile. */
   flushSoon(): void {
-    if (this.#soon || this.#answers.length + this.#writer.length === 0) return
+    if (this.#soon || this.#answers === undefined && this.#writer.length === 0) return
     this.#soon = true
     const flush = Effect.suspend(() => {
       this.#soon = false

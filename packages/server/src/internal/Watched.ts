@@ -6,6 +6,7 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import type { DeadlineExceeded, DeadlineOptions, Progress } from "../Deadlines.ts"
+import { isDone } from "./isDone.ts"
 
 /** Milliseconds, where `Infinity` never passes; bytes a second, where every frame has 0. */
 export interface Limits {
@@ -127,7 +128,7 @@ export class Watched extends Delegate.Delegate implements Progress {
         const received = each((batch, headroom) => {
           this.#got(batch)
           const handled = handle(batch, headroom)
-          if (Exit.isExit(handled)) return handled
+          if (isDone(handled)) return handled
           this.#receiving = false
           return Effect.map(handled, () => {
             this.#receiving = true
