@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ByteWriter } from "@framewire/framing"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import { bytes, join, random, show, toHex, work } from "./support.ts"
 
 const filled = (size: number, byte: number) => new Uint8Array(size).fill(byte)
@@ -282,6 +284,25 @@ describe("ByteWriter", () => {
       }
     })
     assert.isAtMost(done.allocated, 10_000)
+  })
+
+  it("what was handed over is gone with the next young collection, however long its writer had waited", () => {
+    setFlagsFromString("--expose-gc")
+    const collect = runInNewContext("gc") as (options?: { readonly type: "minor" }) => void
+    const writers = Array.from({ length: 1000 }, () => ByteWriter.make())
+    const round = () => {
+      for (const writer of writers) {
+        writer.uint(1, 4, false)
+        writer.finish()
+      }
+      // What lives through two of them is old, and waits for a collection of everything.
+      for (let i = 0; i < 2; i++) collect({ type: "minor" })
+    }
+    round()
+    collect()
+    const before = process.memoryUsage().heapUsed
+    for (let i = 0; i < 20; i++) round()
+    assert.isBelow(process.memoryUsage().heapUsed - before, 500_000)
   })
 })
 

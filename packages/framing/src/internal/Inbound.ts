@@ -1,5 +1,6 @@
 /** What arrives on a connection, and who may read it: the part of `Framed` that stays when the codec changes. */
 import type { Connection, TransportError } from "@framewire/core"
+import type * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -17,6 +18,23 @@ export type InboundError = TransportError.ReceiveError | FrameError | MessageErr
 
 /** Looks at the bytes that wait: takes what it wants and gives it, or takes nothing and gives undefined for more. */
 export type Look<A> = () => Pull.Pull<A, InboundError> | undefined
+
+export type Handle<A, E, R> = (messages: Arr.NonEmptyReadonlyArray<A>) => Effect.Effect<void, E, R>
+
+/** Who may read, and looks at the bytes that wait. */
+export interface Owner<A> {
+  /** Gives `handle` what is whole; undefined where nothing is. */
+  look<E, R>(handle: Handle<A, E, R>): Effect.Effect<void, E, R> | undefined
+}
+
+/** What `each` needs for every batch. */
+interface Reading<A, E, R> {
+  readonly owner: Owner<A>
+  readonly handle: Handle<A, E, R>
+  readonly fiber: Fiber.Fiber<unknown, unknown>
+  readonly progress: Progress.Progress
+  readonly millis: number
+}
 
 export class Inbound {
   /** What becomes of a reader that is over. */
@@ -92,67 +110,84 @@ export class Inbound {
   }
 
   /**
-   * Has `look` deal with what is here and with what comes, in the very turn in which it comes, until the peer's FIN. It
-   * gives undefined where nothing is whole; what is more than it wants at once has its turn when others had theirs. With
-   * `lends` what it takes is the platform's again when it returns.
+   * Has `handle` get what `owner` finds in the bytes that are here and in those that come, in the very turn in which they come,
+   * until the peer's FIN. What is more than it wants at once has its turn when others had theirs. With `lends` what it takes
+   * is the platform's again when it returns.
    */
-  each<E, R>(
-    owner: object,
-    look: () => Effect.Effect<void, E, R> | undefined,
-    lends: boolean
-  ): Effect.Effect<void, E | InboundError, R> {
+  each<A, E, R>(owner: Owner<A>, handle: Handle<A, E, R>, lends: boolean): Effect.Effect<void, E | InboundError, R> {
     return Effect.withFiber((fiber) => {
-      const { connection, reader } = this
       const progress = this.attended(fiber)
       const millis = this.millis ??= Progress.isKept(progress) ? Number.POSITIVE_INFINITY : defaultMillis
-      const wait = () => {
-        if (this.#pending > 0 && millis !== Number.POSITIVE_INFINITY && !reader.ended) this.#wait(fiber, millis)
-      }
-      const turn = (): Effect.Effect<void, E | InboundError, R> => {
-        if (this.owner !== owner) return Inbound.stale
-        this.#waiting = false
-        const isPastRaw = this.#isPastRaw()
-        const handled = isPastRaw ? look() : undefined
-        progress.took(handled === undefined ? 0 : this.#frames(), this.#pending)
-        if (handled !== undefined) this.#deadline = undefined
-        if (reader.length === 0) this.#stopAlarm()
-        if (handled !== undefined && this.#isHalted) {
-          return Effect.andThen(handled, Effect.flatMap(Effect.yieldNow, turn))
-        }
-        if (handled !== undefined && !isDone(handled)) {
-          return Effect.andThen(handled, Effect.suspend(() => this.fail() ?? Effect.sync(wait)))
-        }
-        const failed = this.fail() ?? (isPastRaw ? undefined : this.#endedInRaw())
-        if (failed === undefined) wait()
-        else this.#deadline = undefined
-        return failed ?? Effect.void
-      }
-      const arrived = (chunks: ReadonlyArray<Uint8Array>, headroom: number) => {
-        if (!lends) {
-          this.#push(chunks)
-          return turn()
-        }
-        let room = headroom
-        for (const chunk of chunks) {
-          reader.lend(chunk, room)
-          room = 0
-        }
-        try {
-          return turn()
-        } finally {
-          reader.keep()
-        }
-      }
-      const ended = Effect.flatMap(this.#end, turn)
-      return turn().pipe(
-        Effect.andThen(lends ? connection.lendEach(arrived) : connection.receiveEach(arrived)),
-        Effect.andThen(ended),
+      const reading: Reading<A, E, R> = { owner, handle, fiber, progress, millis }
+      return this.#turn(reading).pipe(
+        Effect.andThen(this.#hear(reading, lends)),
+        Effect.andThen(Effect.flatMap(this.#end, () => this.#turn(reading))),
         Effect.ensuring(Effect.sync(() => {
           this.#waiting = false
           this.#stopAlarm()
         }))
       )
     })
+  }
+
+  // Closures with a context of their own, and methods for the rest: of many connections each context behind another is a place in
+  // memory that is not in the cache.
+  #hear<A, E, R>(reading: Reading<A, E, R>, lends: boolean) {
+    return lends
+      ? this.connection.lendEach((chunks, headroom) => this.#lent(reading, chunks, headroom))
+      : this.connection.receiveEach((chunks) => this.#arrived(reading, chunks))
+  }
+
+  #arrived<A, E, R>(reading: Reading<A, E, R>, chunks: ReadonlyArray<Uint8Array>) {
+    this.#push(chunks)
+    return this.#turn(reading)
+  }
+
+  #lent<A, E, R>(reading: Reading<A, E, R>, chunks: ReadonlyArray<Uint8Array>, headroom: number) {
+    let room = headroom
+    for (const chunk of chunks) {
+      this.reader.lend(chunk, room)
+      room = 0
+    }
+    try {
+      return this.#turn(reading)
+    } finally {
+      this.reader.keep()
+    }
+  }
+
+  #turn<A, E, R>(reading: Reading<A, E, R>): Effect.Effect<void, E | InboundError, R> {
+    const { handle, owner, progress } = reading
+    if (this.owner !== owner) return Inbound.stale
+    this.#waiting = false
+    const isPastRaw = this.#isPastRaw()
+    const handled = isPastRaw ? owner.look(handle) : undefined
+    progress.took(handled === undefined ? 0 : this.#frames(), this.#pending)
+    if (handled !== undefined) this.#deadline = undefined
+    if (this.reader.length === 0) this.#stopAlarm()
+    if (handled !== undefined && (this.#isHalted || !isDone(handled))) return this.#behind(reading, handled)
+    const failed = this.fail() ?? (isPastRaw ? undefined : this.#endedInRaw())
+    if (failed === undefined) this.#waitForRest(reading)
+    else this.#deadline = undefined
+    return failed ?? Effect.void
+  }
+
+  /** What follows when `handled` is done. */
+  #behind<A, E, R>(
+    reading: Reading<A, E, R>,
+    handled: Effect.Effect<void, E, R>
+  ): Effect.Effect<void, E | InboundError, R> {
+    if (this.#isHalted) {
+      return Effect.andThen(handled, Effect.flatMap(Effect.yieldNow, () => this.#turn(reading)))
+    }
+    return Effect.andThen(
+      handled,
+      Effect.suspend(() => this.fail() ?? Effect.sync(() => this.#waitForRest(reading)))
+    )
+  }
+
+  #waitForRest<A, E, R>({ fiber, millis }: Reading<A, E, R>): void {
+    if (this.#pending > 0 && millis !== Number.POSITIVE_INFINITY && !this.reader.ended) this.#wait(fiber, millis)
   }
 
   /** Who hears of this connection, which its handler's fibers know: others may send, and receive, on it, too. */

@@ -13,7 +13,7 @@ import * as Codec from "../Codec.ts"
 import type * as Decoder from "../Decoder.ts"
 import type { Framed, FramedError, FramedOptions } from "../Framed.ts"
 import { FrameError, FrameTooLong, type MessageError } from "../FramingError.ts"
-import { Inbound } from "./Inbound.ts"
+import { type Handle, Inbound, type Owner } from "./Inbound.ts"
 import { isDone } from "./isDone.ts"
 import { byteCount } from "./options.ts"
 import { withWriter } from "./withWriter.ts"
@@ -23,7 +23,7 @@ const messagesAtOnce = 512
 
 // What a connection does not use it has no closure for: most of them are idle. Getters of functions, not methods, so that
 // they can be passed on alone.
-export class Speaker<In, Out> implements Framed<In, Out> {
+export class Speaker<In, Out> implements Framed<In, Out>, Owner<In> {
   readonly #inbound: Inbound
   readonly #codec: Codec.Codec<In, Out>
   #step: Decoder.Step<In>
@@ -212,12 +212,13 @@ export class Speaker<In, Out> implements Framed<In, Out> {
   }
 
   #each(lends: boolean) {
-    return <E, R>(handle: (messages: Arr.NonEmptyReadonlyArray<In>) => Effect.Effect<void, E, R>) =>
-      this.#inbound.each(this, () => {
-        const messages: Array<In> = []
-        this.#inbound.decode(this.#step, messages, messagesAtOnce)
-        return Arr.isReadonlyArrayNonEmpty(messages) ? handle(messages) : undefined
-      }, lends)
+    return <E, R>(handle: Handle<In, E, R>) => this.#inbound.each(this, handle, lends)
+  }
+
+  look<E, R>(handle: Handle<In, E, R>): Effect.Effect<void, E, R> | undefined {
+    const messages: Array<In> = []
+    this.#inbound.decode(this.#step, messages, messagesAtOnce)
+    return Arr.isReadonlyArrayNonEmpty(messages) ? handle(messages) : undefined
   }
 
   /** Fails where this is over. */

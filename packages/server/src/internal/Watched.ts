@@ -28,6 +28,7 @@ export type Verdict = "aged" | "stuck" | Pick<DeadlineExceeded, "which" | "after
 type Received = Connection.Connection["receive"]
 type OnFrames = NonNullable<DeadlineOptions["onFrames"]>
 type Batch = NonEmptyReadonlyArray<Uint8Array>
+type Handle<E, R> = (batch: Batch, headroom: number) => Effect.Effect<void, E, R>
 
 // A frame has this long before its rate is judged: a stall of a few seconds is the network's.
 const rateMillis = 10_000
@@ -125,20 +126,23 @@ export class Watched extends Delegate.Delegate implements Progress {
     return (handle) =>
       Effect.suspend(() => {
         this.#receiving = true
-        const received = each((batch, headroom) => {
-          this.#got(batch)
-          const handled = handle(batch, headroom)
-          if (isDone(handled)) return handled
-          this.#receiving = false
-          return Effect.map(handled, () => {
-            this.#receiving = true
-          })
-        })
-        return Effect.onExit(received, () => {
+        return Effect.onExit(each(this.#hearing(handle)), () => {
           this.#receiving = false
           return Effect.void
         })
       })
+  }
+
+  #hearing<E, R>(handle: Handle<E, R>): Handle<E, R> {
+    return (batch, headroom) => {
+      this.#got(batch)
+      const handled = handle(batch, headroom)
+      if (isDone(handled)) return handled
+      this.#receiving = false
+      return Effect.map(handled, () => {
+        this.#receiving = true
+      })
+    }
   }
 
   /** Also when this connection alone has to end. */

@@ -62,27 +62,43 @@ const oneByOne = <Req, Res, E, R>(
 ): Effect.Effect<void, E | HandlerError, R> =>
   Effect.contextWith((context: Context.Context<R>) => {
     const answers = new Answers(framed.connection, codec, context)
-    const write = (response: Res): Effect.Effect<void, HandlerError> | undefined => {
-      const refused = answers.write(response)
-      if (refused !== undefined) return refused
-      return answers.isFull ? answers.flush() : undefined
-    }
     const flush = () => answers.flush()
-    const course: Course<Req, Res, E | Asked<E> | HandlerError, R> = {
-      run: refuse === undefined ? answer : (request) => asked(answer(request)),
-      use: write,
-      pause: () => answers.flushSoon(),
-      last: flush
-    }
+    const run = refuse === undefined ? answer : (request: Req) => asked<Res, E, R>(answer(request))
+    const course = new OneByOne<Req, Res, E | Asked<E>, R>(run, answers)
     const serve = framed.receiveEach((requests) => inTurn(requests, course))
     const say = refuse &&
-      ((error: FramingError.MessageError) => Effect.andThen(write(refuse(error)) ?? Effect.void, flush))
+      ((error: FramingError.MessageError) => Effect.andThen(course.use(refuse(error)) ?? Effect.void, flush))
     return Effect.tapCause(
       answers.saying(goodbye, reading(serve, say)),
       // Answers in front of a failure are good answers. Whoever is interrupted from outside does not come here.
       () => Effect.ignore(Effect.suspend(flush))
     )
   })
+
+/** No closures: with many connections each of them is one more place in memory to go to for every frame. */
+class OneByOne<in Req, in out Res, E, R> implements Course<Req, Res, E | HandlerError, R> {
+  readonly run: (request: Req) => Effect.Effect<Res, E | HandlerError, R>
+  readonly #answers: Answers<Res>
+
+  constructor(run: (request: Req) => Effect.Effect<Res, E, R>, answers: Answers<Res>) {
+    this.run = run
+    this.#answers = answers
+  }
+
+  use(response: Res): Effect.Effect<void, HandlerError> | undefined {
+    const refused = this.#answers.write(response)
+    if (refused !== undefined) return refused
+    return this.#answers.isFull ? this.#answers.flush() : undefined
+  }
+
+  pause(): void {
+    this.#answers.flushSoon()
+  }
+
+  last(): Effect.Effect<void, HandlerError> {
+    return this.#answers.flush()
+  }
+}
 
 /** What it throws is the defect of its own place, and not of those in front of it. */
 const orDefect = <A, E, R>(begin: () => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {

@@ -4,13 +4,13 @@ import { isDone } from "./isDone.ts"
 
 /** What is done with each of many. */
 export interface Course<in A, B, out E, out R> {
-  readonly run: (one: A) => Effect.Effect<B, E, R>
+  run(one: A): Effect.Effect<B, E, R>
   /** With what it gave; nothing where nothing has to be waited for. */
-  readonly use: (given: B) => Effect.Effect<void, E, R> | undefined
+  use(given: B): Effect.Effect<void, E, R> | undefined
   /** Before it waits for one. */
-  readonly pause?: () => void
+  pause?(): void
   /** When all are done. */
-  readonly last: () => Effect.Effect<void, E, R>
+  last(): Effect.Effect<void, E, R>
 }
 
 /** All of them. What it returns is to be run once. */
