@@ -130,8 +130,8 @@ export const measure = (
     }
   })
 
-// At some thousand frames a second V8 is still compiling after the first: of 10,000 a second on 1,000 connections the
-// second that follows costs 30 % more CPU a frame than the sixth, and p99 is ten times as long.
+// V8 compiles by how often something ran. At 10,000 frames a second the first second costs 30 % more CPU a frame than the sixth
+// (1,000 connections), and its p99 is ten times as long (one connection).
 const openWarmup = 5
 
 export const echo = (server: Server, load: Load, window: Window) => {
